@@ -1,0 +1,78 @@
+import type { JsonValue } from './json.js'
+import type { Outcome, Reason } from './outcome.js'
+
+/** What a provider's code throws to say what it knows. Anything else that it throws is classified, at worst as unknown. */
+abstract class Answer extends Error {
+  readonly reason: Reason
+  constructor(reason: Reason, options?: ErrorOptions) {
+    super(reason.message, options)
+    this.name = new.target.name
+    this.reason = reason
+  }
+}
+
+export interface RejectedOptions extends ErrorOptions {
+  readonly detail?: JsonValue
+  /**
+   * The service says it of our *reference* (for example an answer stored under our key), so that it also ends a doubt
+   * about earlier calls. Default false: it speaks of this one call.
+   */
+  readonly settlesDoubt?: boolean
+}
+
+/** Throw it when the service refused for good: known not executed, final (a decline, a validation error). */
+export class Rejected extends Answer {
+  readonly settlesDoubt: boolean
+  constructor(code: string, message: string, options: RejectedOptions = {}) {
+    super(reasonOf(code, message, options.detail), causeOf(options))
+    this.settlesDoubt = options.settlesDoubt ?? false
+  }
+}
+
+export interface NotExecutedOptions extends ErrorOptions {
+  readonly detail?: JsonValue
+  /** The service asked not to be called sooner (Retry-After). */
+  readonly retryAfterMs?: number
+}
+
+/** Throw it when it surely did not happen and may be tried again (connection refused, rate limited). */
+export class NotExecuted extends Answer {
+  readonly retryAfterMs: number | null
+  constructor(code: string, message: string, options: NotExecutedOptions = {}) {
+    super(reasonOf(code, message, options.detail), causeOf(options))
+    this.retryAfterMs = options.retryAfterMs ?? null
+  }
+}
+
+export interface OutcomeUnknownOptions extends ErrorOptions {
+  readonly detail?: JsonValue
+  /** Asking again with the same key would only repeat this non-answer (a stored 500). Default false. */
+  readonly keySpent?: boolean
+}
+
+/** Throw it when it may or may not have happened. This is also what any unrecognised error means. */
+export class OutcomeUnknown extends Answer {
+  readonly keySpent: boolean
+  constructor(code: string, message: string, options: OutcomeUnknownOptions = {}) {
+    super(reasonOf(code, message, options.detail), causeOf(options))
+    this.keySpent = options.keySpent ?? false
+  }
+}
+
+/** The outcome that a thrown answer stands for; undefined for any other error. */
+export function outcomeOfAnswer(error: unknown): Exclude<Outcome, { kind: 'executed' }> | undefined {
+  if (error instanceof Rejected) return { kind: 'rejected', reason: error.reason, settlesDoubt: error.settlesDoubt }
+  if (error instanceof NotExecuted) {
+    return { kind: 'not_executed', reason: error.reason, retryAfterMs: error.retryAfterMs }
+  }
+  if (error instanceof OutcomeUnknown) return { kind: 'unknown', reason: error.reason, keySpent: error.keySpent }
+  return undefined
+}
+
+function reasonOf(code: string, message: string, detail: JsonValue | undefined): Reason {
+  return detail === undefined ? { code, message } : { code, message, detail }
+}
+
+function causeOf(options: ErrorOptions): ErrorOptions {
+  return options.cause === undefined ? {} : { cause: options.cause }
+}

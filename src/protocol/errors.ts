@@ -1,0 +1,157 @@
+import type { State } from './entry.js'
+import type { Reason } from './outcome.js'
+
+/** Stable codes: safe to store, to log, and to branch on. */
+export type CounterfoilErrorCode =
+  | 'invalid_input'
+  | 'invalid_key'
+  | 'invalid_receipt'
+  | 'key_reuse'
+  | 'effect_rejected'
+  | 'effect_in_doubt'
+  | 'lease_lost'
+  | 'generation_not_open'
+  | 'configuration'
+  | 'journal'
+  | 'protocol_violation'
+
+/**
+ * The base of every error that Counterfoil throws. `code` is stable; `message` says what happened, what is now true,
+ * and what to do next; `cause` keeps the error below it.
+ */
+export abstract class CounterfoilError extends Error {
+  abstract readonly code: CounterfoilErrorCode
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+  }
+}
+
+/** Which effect an error speaks of. `id` is the entry's id: what a caller stores when it answers 202. */
+export interface EffectIdentity {
+  readonly id: string
+  readonly effect: string
+  readonly key: string
+  readonly generation: number
+  readonly reference: string
+}
+
+function describe(identity: EffectIdentity): string {
+  const generation = identity.generation === 1 ? '' : `, generation ${identity.generation}`
+  return `${identity.effect} ${JSON.stringify(identity.key)}${generation}`
+}
+
+/** The input cannot be journalled. Nothing was written and nothing was sent. */
+export class InvalidInputError extends CounterfoilError {
+  readonly code = 'invalid_input'
+  /** Where in the input, for example `input.lines[3].price`. */
+  readonly path: string
+  constructor(path: string, problem: string, options?: ErrorOptions) {
+    super(`${path} ${problem}. Nothing was written or sent.`, options)
+    this.path = path
+  }
+}
+
+/** The business key is empty or too long. Nothing was written and nothing was sent. */
+export class InvalidKeyError extends CounterfoilError {
+  readonly code = 'invalid_key'
+  constructor(problem: string) {
+    super(`The key ${problem}. Nothing was written or sent.`)
+  }
+}
+
+/** The effect was executed, but what the service returned is not what the receipt schema asks for (P8: it stays executed). */
+export class InvalidReceiptError extends CounterfoilError {
+  readonly code = 'invalid_receipt'
+  readonly identity: EffectIdentity
+  readonly receipt: unknown
+  constructor(identity: EffectIdentity, receipt: unknown, problem: string) {
+    super(
+      `${describe(identity)} was executed and is recorded so, but its receipt does not match the schema: ${problem}. ` +
+        'Do not call the service again; mend the schema or read the receipt as it is.',
+    )
+    this.identity = identity
+    this.receipt = receipt
+  }
+}
+
+/** The key was used before with another input (P7). The earlier effect stands untouched; nothing was sent for this one. */
+export class KeyReuseError extends CounterfoilError {
+  readonly code = 'key_reuse'
+  readonly identity: EffectIdentity
+  constructor(identity: EffectIdentity) {
+    super(
+      `${describe(identity)} exists already with another input. The earlier effect stands as it is and nothing was sent. ` +
+        'Use another key for another effect; if only part of the input identifies it, name that part with `fingerprint`.',
+    )
+    this.identity = identity
+  }
+}
+
+/** It did not happen, and will not under this generation (P6). */
+export class EffectRejected extends CounterfoilError {
+  readonly code = 'effect_rejected'
+  readonly identity: EffectIdentity
+  readonly reason: Reason
+  constructor(identity: EffectIdentity, reason: Reason) {
+    super(
+      `${describe(identity)} was rejected and did not happen: ${reason.message} (${reason.code}). ` +
+        `The rejection stands for every duplicate; to try anew, ask for generation ${identity.generation + 1}.`,
+    )
+    this.identity = identity
+    this.reason = reason
+  }
+}
+
+/** Not known yet, within the caller's `wait`. It may or may not have happened; nothing is lost, and nobody should repeat it. */
+export class EffectInDoubt extends CounterfoilError {
+  readonly code = 'effect_in_doubt'
+  readonly identity: EffectIdentity
+  /** Where the entry stood when the caller stopped waiting. `parked` needs a person or an audit. */
+  readonly state: State
+  readonly reason: Reason | null
+  constructor(identity: EffectIdentity, state: State, reason: Reason | null, options?: ErrorOptions) {
+    const why = reason === null ? '' : ` Last word: ${reason.message} (${reason.code}).`
+    const next =
+      state === 'parked'
+        ? 'It is parked: a person or an audit has to settle it.'
+        : 'A resolver goes on with it; call perform again with the same key to wait for the answer, or answer 202 with its id.'
+    super(`${describe(identity)} has no known outcome yet (${state}).${why} ${next}`, options)
+    this.identity = identity
+    this.state = state
+    this.reason = reason
+  }
+}
+
+/** A holder lost its lease: another has taken over, and what this one wanted to write changed nothing (P2). */
+export class LeaseLostError extends CounterfoilError {
+  readonly code = 'lease_lost'
+}
+
+/** The generation that was asked for cannot begin: the one before it is not known to have failed (P6). */
+export class GenerationNotOpenError extends CounterfoilError {
+  readonly code = 'generation_not_open'
+  readonly identity: EffectIdentity
+  constructor(identity: EffectIdentity, state: State, asked: number) {
+    super(
+      `Generation ${asked} of ${describe(identity)} cannot begin: generation ${identity.generation} is ${state}. ` +
+        'A new generation begins only after the last one is known not to have taken effect. Nothing was sent.',
+    )
+    this.identity = identity
+  }
+}
+
+/** An option or a definition makes no sense. Thrown while the application starts, before any effect. */
+export class ConfigurationError extends CounterfoilError {
+  readonly code = 'configuration'
+}
+
+/** The journal could not be read or written. What was sent to the service is unaffected; the message says what is known. */
+export class JournalError extends CounterfoilError {
+  readonly code = 'journal'
+}
+
+/** A bug in Counterfoil: the protocol was asked for a step that does not exist. Nothing was written. */
+export class ProtocolViolation extends CounterfoilError {
+  readonly code = 'protocol_violation'
+}

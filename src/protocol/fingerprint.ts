@@ -1,0 +1,15 @@
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import type { JsonValue } from './json.js'
+
+/**
+ * Two inputs have the same fingerprint when they are the same JSON value, in whatever order their properties were
+ * written: SHA-256 over canonical JSON (RFC 8785), 132 bits of it in 22 characters.
+ */
+export function fingerprint(value: JsonValue): string {
+  const text = canonicalize(value)
+  return createHash('sha256')
+    .update(text ?? 'null')
+    .digest('base64url')
+    .slice(0, 22)
+}

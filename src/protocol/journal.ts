@@ -1,0 +1,116 @@
+import type { Change } from './apply.js'
+import type { ClaimTerms } from './claim.js'
+import type { Entry, Intent, JournalTime } from './entry.js'
+
+/** An entry as the journal had it at `nowMs` on its own clock. */
+export interface Seen {
+  readonly entry: Entry
+  readonly nowMs: JournalTime
+}
+
+/** What came of writing an intent: `created` and claimed for its first call, or there was an entry already. */
+export interface Begun extends Seen {
+  readonly created: boolean
+}
+
+/** What came of a claim: `claimed`, or how the entry stands otherwise (held, not due, at rest). */
+export interface Claimed extends Seen {
+  readonly claimed: boolean
+}
+
+/** One holder's write: applied only if the entry still has this fence. */
+export interface JournalWrite {
+  readonly id: string
+  readonly fence: number
+  readonly change: Change
+}
+
+/** Whether the write took effect; `false`: the fence is stale, and nothing was changed (P2). */
+export type Written = { readonly applied: true; readonly nowMs: JournalTime } | { readonly applied: false }
+
+/** On what terms the due entries of one effect are taken. */
+export interface EffectTerms extends ClaimTerms {
+  readonly namespace: string
+  readonly effect: string
+}
+
+/** Starts a generation after one that is known not to have taken effect (P6). */
+export interface Renewal {
+  /** The intent of the new generation: its `generation` is one more than the entry's. */
+  readonly intent: Intent
+  readonly terms: ClaimTerms
+}
+
+/** How a `settled` handler ended: the journal commits its writes and `done` together, or neither. */
+export type SettlementResult =
+  | { readonly ran: true }
+  /** Another worker has it, or it is done already. */
+  | { readonly ran: false; readonly entry: Entry | null }
+
+/**
+ * The durable record of all effects: the port through which the engine meets a database.
+ *
+ * All times are on the journal's own clock (P3). Each method is atomic for each of its entries; batch methods answer in
+ * the order of their arguments, and one bad row never fails its neighbours. A method that throws may or may not have
+ * written: the engine then reads again, and the fence decides.
+ *
+ * `Tx` is the journal's transaction, as the user's `settled` handlers and `enqueue` calls see it.
+ */
+export interface Journal<Tx = unknown> {
+  /** Creates each intent's entry and claims it for its first call, or tells how the existing one stands (P1). Durable when it returns. */
+  begin(intents: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): Promise<readonly Begun[]>
+
+  /** Writes pending entries inside the caller's own transaction; true where the entry is new. They exist once that commits. */
+  enqueue(
+    tx: Tx,
+    intents: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+  ): Promise<readonly boolean[]>
+
+  /** Takes one entry if it is claimable (protocol/claim.ts says when). */
+  claim(id: string, terms: ClaimTerms): Promise<Claimed | null>
+
+  /** Takes up to `limit` claimable entries of these effects, the longest due first, skipping what others are taking. */
+  claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]>
+
+  /** Writes each change under its fence; what a stale holder wants changes nothing. */
+  write(writes: readonly JournalWrite[]): Promise<readonly Written[]>
+
+  /** Begins the next generation if `isRenewable` (protocol/claim.ts), keeping the old one in the history; else tells how the entry stands. */
+  renew(renewal: Renewal): Promise<Begun | null>
+
+  /** How entries stand; null where there is none. */
+  read(ids: readonly string[]): Promise<readonly (Seen | null)[]>
+
+  /** Fingerprints of the generations before the current one: a late duplicate of one of them is no reuse of its key (P7). */
+  earlierFingerprints(id: string): Promise<readonly string[]>
+
+  /**
+   * Like `read`, and asks for a wake-up: after it, `subscribe`'s listeners hear of these entries' next change. Engines
+   * poll besides, so a lost wake-up costs time only.
+   */
+  await(ids: readonly string[]): Promise<readonly (Seen | null)[]>
+
+  /** Hears of entries that may have changed or come due, where the journal can tell; returns how to stop. */
+  subscribe(listener: (id: string) => void): () => void
+
+  /** Ids of entries whose outcome is known and whose `settled` handler is due, the longest due first. */
+  dueSettlements(
+    effects: readonly { readonly namespace: string; readonly effect: string }[],
+    limit: number,
+  ): Promise<readonly string[]>
+
+  /**
+   * Runs `handler` in a transaction that also marks the entry's settlement done: both or neither (P8). Throws what the
+   * handler throws, with nothing of it written.
+   */
+  settle(id: string, handler: (tx: Tx, entry: Entry) => Promise<void>): Promise<SettlementResult>
+
+  /** Notes a failed handler: due again in `retryInMs`, or `dead` when null. The outcome is untouched (P8). */
+  settlementFailed(id: string, retryInMs: number | null): Promise<void>
+
+  /** Milliseconds until the next entry of these effects is due (0: now); null where none is. */
+  nextDueInMs(effects: readonly { readonly namespace: string; readonly effect: string }[]): Promise<number | null>
+
+  /** Releases connections. Entries stay. */
+  close(): Promise<void>
+}

@@ -1,0 +1,151 @@
+import type { Capabilities, Limits } from './capabilities.js'
+import { type Duration, toMs } from './duration.js'
+import { ConfigurationError } from './errors.js'
+import type { Outcome } from './outcome.js'
+
+/** One call to the service, as the provider's code sees it. */
+export interface Call {
+  /** Send it as the idempotency key, and store it at the service as our reference. At most 36 of [A-Za-z0-9_-]. */
+  readonly reference: string
+  readonly key: string
+  readonly generation: number
+  /** 1 for the first call of this generation. */
+  readonly attempt: number
+  /** Which namespace and effect the call is for: useful as metadata for audits. */
+  readonly namespace: string
+  readonly effect: string
+  /** Aborts at the deadline. Nothing may be sent after it: pass it to whatever sends. */
+  readonly signal: AbortSignal
+  /** Milliseconds to the deadline, on the monotonic clock; 0 once it has passed. */
+  remainingMs(): number
+}
+
+/** Which of the service's operations to list. */
+export interface ListWindow {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly signal: AbortSignal
+}
+
+/** An operation as the service's own list shows it, for audits. */
+export interface ExternalOperation {
+  readonly externalId: string
+  /** Our reference, where the service gives it back; null for an operation without one. */
+  readonly reference: string | null
+  /** The business key, where the service stores it. */
+  readonly key: string | null
+  readonly createdAtMs: number
+  /** `live`: it stands. `undone`: voided or refunded in full. `pending`: may still become either. */
+  readonly state: 'live' | 'undone' | 'pending'
+  readonly amount: { readonly minorUnits: number; readonly currency: string; readonly undoneMinorUnits: number } | null
+}
+
+/** What a compensation is asked to undo. */
+export interface CancelRequest<Receipt> {
+  readonly externalId: string
+  readonly receipt: Receipt | null
+  /** Null: all of it. */
+  readonly minorUnits: number | null
+  readonly reason: string
+}
+
+interface ProviderBase<Input, Receipt> {
+  /** The service's name: shown to people, and shared by the effects that share its limits. Default: the effect's name. */
+  readonly service?: string
+  /**
+   * Makes the one call. It returns the receipt if the service did it, and throws otherwise: `Rejected`, `NotExecuted`,
+   * `OutcomeUnknown`, or any error, which `classify` or the default classification judges. It must send at most one
+   * request, with `call.reference`, and nothing after `call.signal` has aborted.
+   */
+  execute(input: Input, call: Call): Promise<Receipt>
+  /** What an error of `execute` proves; undefined leaves it to the default, under which only a failure to connect is harmless. */
+  classify?(error: unknown): Exclude<Outcome, { kind: 'executed' }> | undefined
+  /** The service's own id of what it did. Default: `receipt.id` if it is a string. */
+  externalId?(receipt: Receipt): string | null
+  /** Undoes an executed operation (void, refund, cancel). `call.reference` is keyed by the external id (P10). */
+  cancel?(request: CancelRequest<Receipt>, call: Call): Promise<unknown>
+  /** The service's own operations in the window, for audits, in the service's order. */
+  list?(window: ListWindow): AsyncIterable<ExternalOperation>
+}
+
+/**
+ * How long the service surely honours an idempotency key. `margin` is kept back from the window (default: a tenth of
+ * it, at most an hour).
+ */
+export interface IdempotencyKeyPromise {
+  readonly window: Duration
+  readonly margin?: Duration
+}
+
+/** Asks the service for our reference. Null: absent. Throwing: could not ask (P5), except `Rejected`: refused for good. */
+export type Find<Input, Receipt> = (input: Input, call: Call) => Promise<Receipt | null>
+
+/** The service honours our key: asking again inside its window is safe. */
+export interface HonoursKey {
+  readonly idempotencyKey: IdempotencyKeyPromise
+  readonly find?: undefined
+  readonly settlesWithin?: undefined
+  readonly inDoubt?: undefined
+}
+
+/** The service can be asked for our reference (and may honour our key besides). */
+export interface CanFind<Input, Receipt> {
+  readonly find: Find<Input, Receipt>
+  /** The longest time after the end of a call until `find` surely shows what it did. */
+  readonly settlesWithin: Duration
+  readonly idempotencyKey?: IdempotencyKeyPromise
+  readonly inDoubt?: undefined
+}
+
+/** The service can do neither: what is in doubt is parked for a person or an audit. */
+export interface ParksDoubt {
+  readonly inDoubt: 'park'
+  readonly idempotencyKey?: undefined
+  readonly find?: undefined
+  readonly settlesWithin?: undefined
+}
+
+/**
+ * The description of a service: how to execute, and what it is capable of. The type demands a way out of doubt: a key
+ * window, a `find` with its lag, or an explicit `inDoubt: 'park'`.
+ */
+export type Provider<Input, Receipt> = ProviderBase<Input, Receipt> &
+  (HonoursKey | CanFind<Input, Receipt> | ParksDoubt)
+
+const MAX_MARGIN_MS = 3_600_000
+
+/**
+ * A provider's promises as data for `decide`.
+ *
+ * @throws {ConfigurationError} when they make no sense: no way out of doubt, or a key window that no call fits into.
+ */
+export function capabilitiesOf<Input, Receipt>(
+  provider: Provider<Input, Receipt>,
+  limits: Limits,
+  effect: string,
+): Capabilities {
+  const key = provider.idempotencyKey === undefined ? null : keyWindow(provider.idempotencyKey, limits, effect)
+  if (provider.find !== undefined) {
+    const find = { settlesWithinMs: toMs(provider.settlesWithin, `${effect}: settlesWithin`) }
+    return key === null ? { doubt: 'find', find, limits } : { doubt: 'key_and_find', key, find, limits }
+  }
+  if (key !== null) return { doubt: 'key', key, limits }
+  if (provider.inDoubt === 'park') return { doubt: 'park', limits }
+  throw new ConfigurationError(
+    `${effect}: the provider has no way out of doubt. Give an idempotencyKey window, a find with settlesWithin, or inDoubt: 'park'.`,
+  )
+}
+
+function keyWindow(promise: IdempotencyKeyPromise, limits: Limits, effect: string) {
+  const windowMs = toMs(promise.window, `${effect}: idempotencyKey.window`)
+  const marginMs =
+    promise.margin === undefined
+      ? Math.min(windowMs / 10, MAX_MARGIN_MS)
+      : toMs(promise.margin, `${effect}: idempotencyKey.margin`)
+  if (limits.timeoutMs >= windowMs - marginMs) {
+    throw new ConfigurationError(
+      `${effect}: a call may take ${limits.timeoutMs} ms, but the key is safe for ${windowMs - marginMs} ms only: no repeated call would fit.`,
+    )
+  }
+  return { windowMs, marginMs }
+}

@@ -1,0 +1,2 @@
+export type { Clock, Randomness } from './clock.js'
+export { realClock, realRandomness } from './real.js'
