@@ -1,0 +1,109 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ApiError } from './errors.js'
+import type { StoredReply } from './idempotency.js'
+import type { OpenRequest, RequestLog } from './request-log.js'
+
+/** Larger bodies are refused; no operation of the API needs more. */
+const LARGEST_BODY = 1024 * 1024
+
+/** One request on the wire and the one answer that it may get, with its line in the log. */
+export class Exchange {
+  readonly line: OpenRequest
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #log: RequestLog
+
+  constructor(request: IncomingMessage, response: ServerResponse, line: OpenRequest, log: RequestLog) {
+    this.#request = request
+    this.#response = response
+    this.line = line
+    this.#log = log
+    response.once('close', () => this.#finish('abandoned'))
+    log.add(line)
+  }
+
+  /** Whether the client has closed the connection, or it was cut. */
+  get isOver(): boolean {
+    return this.#response.closed || this.#response.destroyed
+  }
+
+  /** Resolves when the client has closed the connection, or it was cut. */
+  clientGone(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isOver) resolve()
+      else this.#response.once('close', resolve)
+    })
+  }
+
+  /** Notes that the operation has just run. */
+  executed(): void {
+    this.line.executed = true
+    this.#log.reached(this.line)
+  }
+
+  /** Sends the response of this very request. */
+  answer(reply: StoredReply, headers: Readonly<Record<string, string>> = {}): void {
+    this.#send(reply.status, reply.body, headers)
+  }
+
+  /** Sends a response that an earlier request with the same key got. */
+  replay(reply: StoredReply): void {
+    this.line.replayed = true
+    this.#send(reply.status, reply.body, {
+      'idempotent-replayed': 'true',
+      'original-request': reply.requestId,
+    })
+  }
+
+  /** Sends an error. */
+  fail(error: ApiError): void {
+    this.#send(error.status, JSON.stringify({ error: error.body }), error.headers)
+  }
+
+  /** Closes the connection without an answer. */
+  cut(): void {
+    this.#finish('dropped')
+    this.#request.socket.destroy()
+  }
+
+  /** Closes the connection at once, so that the client sees a reset. */
+  reset(): void {
+    this.#finish('dropped')
+    this.#request.socket.resetAndDestroy()
+  }
+
+  #send(status: number, body: string, headers: Readonly<Record<string, string>>): void {
+    this.line.status = status
+    if (this.isOver) return
+    const { idempotencyKey } = this.line
+    this.#response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      'request-id': this.line.id,
+      ...(idempotencyKey === null ? undefined : { 'idempotency-key': idempotencyKey }),
+      ...headers,
+    })
+    this.#response.end(body)
+    this.#finish('answered')
+  }
+
+  #finish(outcome: 'abandoned' | 'answered' | 'dropped'): void {
+    if (this.line.outcome !== 'waiting') return
+    this.line.outcome = outcome
+    this.#log.reached(this.line)
+  }
+}
+
+/** Reads a request's body, then calls `done` once; with null if it is too large. An aborted request calls nothing. */
+export function readBody(request: IncomingMessage, done: (body: string | null) => void): void {
+  const chunks: Buffer[] = []
+  let length = 0
+  request.on('data', (chunk: Buffer) => {
+    length += chunk.length
+    if (length <= LARGEST_BODY) chunks.push(chunk)
+  })
+  request.on('end', () => {
+    if (length > LARGEST_BODY) return done(null)
+    done(chunks.length === 1 ? String(chunks[0]) : Buffer.concat(chunks).toString())
+  })
+}

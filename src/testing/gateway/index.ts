@@ -1,0 +1,7 @@
+export type { GatewayLevel, GatewaySettings } from './account.js'
+export { GatewayControl } from './control.js'
+export type { Fault, FaultKind, FaultPlan, FaultRequest, FaultRule } from './faults.js'
+export { Gateway, type GatewayOptions, startGateway } from './gateway.js'
+export { Ledger, type LedgerCharge, type LedgerState, type LedgerTotals, type Movement } from './ledger.js'
+export { type GatewayProcess, type GatewayProcessOptions, startGatewayProcess } from './process.js'
+export type { LoggedRequest, RequestFilter, RequestLog, RequestOutcome, RequestStage } from './request-log.js'
