@@ -132,9 +132,11 @@ export class LeaseLostError extends CounterfoilError {
 export class GenerationNotOpenError extends CounterfoilError {
   readonly code = 'generation_not_open'
   readonly identity: EffectIdentity
-  constructor(identity: EffectIdentity, state: State, asked: number) {
+  /** `state`: how the current generation stands; null: there is none yet. */
+  constructor(identity: EffectIdentity, state: State | null, asked: number) {
+    const stands = state === null ? 'there is none before it' : `generation ${identity.generation} is ${state}`
     super(
-      `Generation ${asked} of ${describe(identity)} cannot begin: generation ${identity.generation} is ${state}. ` +
+      `Generation ${asked} of ${identity.effect} ${JSON.stringify(identity.key)} cannot begin: ${stands}. ` +
         'A new generation begins only after the last one is known not to have taken effect. Nothing was sent.',
     )
     this.identity = identity
@@ -149,6 +151,17 @@ export class ConfigurationError extends CounterfoilError {
 /** The journal could not be read or written. What was sent to the service is unaffected; the message says what is known. */
 export class JournalError extends CounterfoilError {
   readonly code = 'journal'
+  /** Whether the same may work in a moment (a lost connection), rather than never (no rights, a wrong schema). */
+  readonly transient: boolean
+  constructor(message: string, options: ErrorOptions & { readonly transient?: boolean } = {}) {
+    super(message, options)
+    this.transient = options.transient ?? true
+  }
+}
+
+/** Whether trying the same again may help. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof JournalError && error.transient
 }
 
 /** A bug in Counterfoil: the protocol was asked for a step that does not exist. Nothing was written. */

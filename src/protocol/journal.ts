@@ -18,10 +18,11 @@ export interface Claimed extends Seen {
   readonly claimed: boolean
 }
 
-/** One holder's write: applied only if the entry still has this fence. */
+/** One holder's write: applied only while the entry is held by this owner under this fence. */
 export interface JournalWrite {
   readonly id: string
   readonly fence: number
+  readonly owner: string
   readonly change: Change
 }
 

@@ -1,5 +1,7 @@
 import type { Capabilities, Limits } from './capabilities.js'
 import { type Duration, toMs } from './duration.js'
+import type { JournalTime } from './entry.js'
+import type { JournalTime } from './entry.js'
 import { ConfigurationError } from './errors.js'
 import type { Outcome } from './outcome.js'
 
@@ -14,6 +16,8 @@ export interface Call {
   /** Which namespace and effect the call is for: useful as metadata for audits. */
   readonly namespace: string
   readonly effect: string
+  /** When the first call was sent that may have left a trace, by the journal's clock: where a `find` has to start looking. */
+  readonly firstSentAtMs: JournalTime | null
   /** Aborts at the deadline. Nothing may be sent after it: pass it to whatever sends. */
   readonly signal: AbortSignal
   /** Milliseconds to the deadline, on the monotonic clock; 0 once it has passed. */

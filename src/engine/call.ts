@@ -1,0 +1,139 @@
+import {
+  type Call,
+  classifyError,
+  type Entry,
+  type FindResult,
+  type Outcome,
+  Rejected,
+  reasonOfError,
+  toJsonLossy,
+} from '../protocol/index.js'
+import type { Clock } from '../system/index.js'
+import { externalIdOf, type RuntimeEffect } from './effect.js'
+
+/** How a call to the service ended. */
+export interface CallEnd {
+  readonly outcome: Outcome
+  /** Nothing of it can still be on its way from here. False when it was abandoned at its deadline. */
+  readonly callOver: boolean
+}
+
+/** After the deadline, this much longer for the provider's code to notice the abort and stop by itself. */
+const ABORT_GRACE_MS = 250
+
+/**
+ * Makes one call. It never throws: whatever happens is an outcome, at worst `unknown`.
+ *
+ * The deadline is on the monotonic clock and is checked immediately before sending (P3).
+ */
+export async function execute<Tx>(
+  effect: RuntimeEffect<Tx>,
+  entry: Entry,
+  input: unknown,
+  time: { readonly clock: Clock; readonly deadlineMs: number },
+): Promise<CallEnd> {
+  if (time.clock.monotonicMs() >= time.deadlineMs) return { outcome: TOO_LATE, callOver: true }
+  const ended = await withDeadline(entry, time, (call) => effect.provider.execute(input, call))
+  if (ended === ABANDONED) return { outcome: TIMED_OUT, callOver: false }
+  return { outcome: outcomeOf(effect, ended), callOver: true }
+}
+
+const TOO_LATE: Outcome = {
+  kind: 'not_executed',
+  reason: { code: 'deadline_before_send', message: 'The time to act was over before the call was made, so none was.' },
+  retryAfterMs: null,
+}
+
+const TIMED_OUT: Outcome = {
+  kind: 'unknown',
+  reason: { code: 'timeout', message: 'The call did not end by its deadline and was abandoned.' },
+  keySpent: false,
+}
+
+function outcomeOf<Tx>(effect: RuntimeEffect<Tx>, ended: Ended): Outcome {
+  if (ended.ok) {
+    const externalId = externalIdOf(effect.provider, ended.value)
+    return { kind: 'executed', receipt: toJsonLossy(ended.value), externalId }
+  }
+  try {
+    return effect.provider.classify?.(ended.error) ?? classifyError(ended.error)
+  } catch {
+    return classifyError(ended.error)
+  }
+}
+
+/** Asks the service for our reference. It never throws: a failed look-up is an answer of its own (P5). */
+export async function find<Tx>(
+  effect: RuntimeEffect<Tx>,
+  entry: Entry,
+  input: unknown,
+  time: { readonly clock: Clock; readonly deadlineMs: number },
+): Promise<FindResult> {
+  const ask = effect.provider.find
+  if (ask === undefined)
+    return { kind: 'could_not_ask', reason: { code: 'no_find', message: 'The provider has no find.' } }
+  const ended = await withDeadline(entry, time, (call) => ask.call(effect.provider, input, call))
+  if (ended === ABANDONED) {
+    return { kind: 'could_not_ask', reason: { code: 'timeout', message: 'The look-up did not end by its deadline.' } }
+  }
+  if (!ended.ok) {
+    const { error } = ended
+    if (error instanceof Rejected) return { kind: 'rejected', reason: error.reason }
+    return { kind: 'could_not_ask', reason: reasonOfError(error) }
+  }
+  // `undefined` is no answer: a provider that forgets to return must not prove an absence (P5).
+  if (ended.value === undefined) {
+    return {
+      kind: 'could_not_ask',
+      reason: { code: 'find_returned_undefined', message: 'find returned undefined, not null.' },
+    }
+  }
+  if (ended.value === null) return { kind: 'absent' }
+  return {
+    kind: 'present',
+    receipt: toJsonLossy(ended.value),
+    externalId: externalIdOf(effect.provider, ended.value),
+  }
+}
+
+type Ended = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
+const ABANDONED: unique symbol = Symbol('abandoned')
+
+async function withDeadline(
+  entry: Entry,
+  time: { readonly clock: Clock; readonly deadlineMs: number },
+  send: (call: Call) => Promise<unknown>,
+): Promise<Ended | typeof ABANDONED> {
+  const { clock, deadlineMs } = time
+  const abort = new AbortController()
+  const call: Call = {
+    reference: entry.reference,
+    key: entry.key,
+    generation: entry.generation,
+    attempt: Math.max(1, entry.attempts),
+    namespace: entry.namespace,
+    effect: entry.effect,
+    firstSentAtMs: entry.firstSentAtMs,
+    signal: abort.signal,
+    remainingMs: () => Math.max(0, deadlineMs - clock.monotonicMs()),
+  }
+  const ended = settled(send, call)
+  const over = new AbortController()
+  const deadline = clock.sleep(call.remainingMs(), over.signal).then(async (): Promise<typeof ABANDONED> => {
+    if (over.signal.aborted) return ABANDONED
+    abort.abort(new DOMException('The time to act is over.', 'TimeoutError'))
+    await clock.sleep(ABORT_GRACE_MS, over.signal)
+    return ABANDONED
+  })
+  const first = await Promise.race([ended, deadline])
+  over.abort()
+  return first
+}
+
+async function settled(send: (call: Call) => Promise<unknown>, call: Call): Promise<Ended> {
+  try {
+    return { ok: true, value: await send(call) }
+  } catch (error) {
+    return { ok: false, error }
+  }
+}

@@ -1,0 +1,52 @@
+import type { EffectIdentity, Journal, Reason, Seen } from '../protocol/index.js'
+import type { Clock, Randomness } from '../system/index.js'
+import type { RuntimeEffect } from './effect.js'
+
+/** What an application may listen to. Hooks are told after the fact, and what they throw changes nothing. */
+export interface Hooks {
+  /** An outcome is not known; the resolver goes on. */
+  readonly onInDoubt?: (entry: EffectIdentity, reason: Reason | null) => void
+  /** A person or an audit has to settle it: wake somebody. */
+  readonly onParked?: (entry: EffectIdentity, reason: Reason | null) => void
+  /** A `settled` handler threw. `dead`: it will not be tried again by itself. */
+  readonly onSettledFailed?: (entry: EffectIdentity, error: unknown, dead: boolean) => void
+  /** Something outside one effect failed and is tried again, for example the journal's connection. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** What every part of the engine works with: the ports, and the effects that this process knows. */
+export interface Context<Tx> {
+  readonly journal: Journal<Tx>
+  readonly effects: ReadonlyMap<string, RuntimeEffect<Tx>>
+  readonly namespace: string
+  /** Names this engine among all processes; part of every claim. */
+  readonly owner: string
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly hooks: Hooks
+}
+
+/** An entry whose lease is ours. */
+export interface Held extends Seen {
+  /** Our monotonic clock just before we asked for the lease: everything we do under it counts from here (P3). */
+  readonly askedAtMs: number
+}
+
+/** Tells a hook; a hook that throws is the application's bug and never ours to fail of. */
+export function tell(hook: (() => void) | undefined, onError?: (error: unknown) => void): void {
+  try {
+    hook?.()
+  } catch (error) {
+    try {
+      onError?.(error)
+    } catch {
+      // Even the error hook throws: there is nobody left to tell.
+    }
+  }
+}
+
+/** The parts of an entry that errors and hooks speak of. */
+export function identityOf(entry: EffectIdentity): EffectIdentity {
+  const { id, effect, key, generation, reference } = entry
+  return { id, effect, key, generation, reference }
+}

@@ -1,0 +1,216 @@
+import {
+  ConfigurationError,
+  type Duration,
+  EffectInDoubt,
+  EffectRejected,
+  type Entry,
+  InvalidReceiptError,
+  type Journal,
+  JournalError,
+  toMs,
+} from '../protocol/index.js'
+import { type Clock, type Randomness, realClock, realRandomness } from '../system/index.js'
+import { type Hooks, identityOf } from './context.js'
+import { Core } from './core.js'
+import { Drive } from './drive.js'
+import type { Effect, RuntimeEffect } from './effect.js'
+import { describeIssues, prepare } from './prepare.js'
+import { Worker } from './worker.js'
+
+/** How an application sets Counterfoil up. */
+export interface CounterfoilOptions<Tx> {
+  readonly journal: Journal<Tx>
+  /** The effects that this process knows. Entries of others are left for processes that know them. */
+  readonly effects: readonly RuntimeEffect<Tx>[]
+  /** Separates applications that share a journal or an account at a service; part of every reference. Default `'default'`. */
+  readonly namespace?: string
+  readonly hooks?: Hooks
+  /** Entries that `start()`'s loop carries at the same time in this process. Default 32. */
+  readonly concurrency?: number
+  /** The longest that `start()`'s loop sleeps when nothing wakes it. Default 1 s. */
+  readonly pollInterval?: Duration
+  /** Time, for a simulator. Default: the machine's. */
+  readonly clock?: Clock
+  /** Randomness, for a simulator. Default: the machine's. */
+  readonly randomness?: Randomness
+}
+
+/** How one caller waits. */
+export interface PerformOptions {
+  /** How long to wait for the outcome before `EffectInDoubt` is thrown; the effect goes on regardless. Default 60 s. */
+  readonly wait?: Duration
+  /** Stops the waiting, not the effect. */
+  readonly signal?: AbortSignal
+  /**
+   * Which generation is meant. Default: whichever is current. `n + 1`, once generation `n` has been rejected, makes a
+   * new try; a redelivered message that names its generation can never start another by accident (P6).
+   */
+  readonly generation?: number
+}
+
+/**
+ * Makes calls to external services take effect effectively once.
+ *
+ * `Tx` is the journal's transaction, as `settled` handlers see it.
+ */
+export class Counterfoil<Tx = unknown> {
+  readonly #core: Core<Tx>
+  readonly #workerOptions: { readonly concurrency: number; readonly pollMs: number }
+  readonly #drives = new Map<string, Drive<Tx>>()
+  #worker: Worker<Tx> | null = null
+
+  /** @throws {ConfigurationError} when two effects share a name, or an option makes no sense. */
+  constructor(options: CounterfoilOptions<Tx>) {
+    const randomness = options.randomness ?? realRandomness
+    this.#workerOptions = {
+      concurrency: options.concurrency ?? 32,
+      pollMs: toMs(options.pollInterval ?? '1s', 'pollInterval'),
+    }
+    this.#core = new Core({
+      journal: options.journal,
+      effects: byName(options.effects),
+      namespace: options.namespace ?? 'default',
+      owner: randomness.token(),
+      clock: options.clock ?? realClock,
+      randomness,
+      hooks: options.hooks ?? {},
+    })
+  }
+
+  /**
+   * Makes the effect happen now, once. All callers with its key, in this process or another, get the one receipt.
+   *
+   * @throws {EffectRejected} it did not happen, and why.
+   * @throws {EffectInDoubt} not known within `wait`, or parked: it may have happened. Never repeat it by other means.
+   * @throws {KeyReuseError} the key stands for another input.
+   * @throws {GenerationNotOpenError} the generation that was asked for cannot begin.
+   * @throws {InvalidInputError} {@link InvalidKeyError} nothing was written or sent.
+   * @throws {InvalidReceiptError} it happened, but its receipt does not match the schema.
+   * @throws {JournalError} the journal could not be reached: nothing was sent by this call.
+   */
+  async perform<Raw, Receipt>(
+    effect: Effect<Raw, Receipt, Tx>,
+    input: NoInfer<Raw>,
+    options: PerformOptions = {},
+  ): Promise<Receipt> {
+    this.#known(effect)
+    const waitMs = toMs(options.wait ?? '60s', 'wait')
+    const asked = checkGeneration(options.generation)
+    const prepared = await prepare(effect, this.#core.context.namespace, input, asked ?? 1)
+    const { id, fingerprint } = prepared.intent
+    const drive = this.#shared(`${id} ${fingerprint} ${asked}`, () => new Drive(this.#core, effect, prepared, asked))
+    const entry = await this.#wait(drive, waitMs, options.signal)
+    if (entry === null) throw timedOut(drive, identityOf({ ...prepared.intent }), options.signal)
+    return (await answer(effect, entry)) as Receipt
+  }
+
+  /**
+   * Starts the loop that carries what is due in the journal: ends doubts, takes over from lost workers, retries, runs
+   * `settled` handlers. Run it in at least one process.
+   *
+   * @throws {JournalError} when the journal cannot be used.
+   */
+  async start(): Promise<void> {
+    if (this.#worker !== null) return
+    this.#worker = new Worker(this.#core, this.#workerOptions)
+    await this.#worker.start()
+  }
+
+  /** Takes nothing more, lets calls under way end inside their deadline, and resolves when this process carries nothing. */
+  async stop(): Promise<void> {
+    const worker = this.#worker
+    this.#worker = null
+    await worker?.stop()
+    await this.#core.idle()
+    this.#core.waiters.close()
+  }
+
+  #known(effect: RuntimeEffect<Tx>): void {
+    if (this.#core.context.effects.get(effect.name) === effect) return
+    throw new ConfigurationError(
+      `The effect ${JSON.stringify(effect.name)} is not among the effects of this Counterfoil. Add it to \`effects\`, so that doubts about it can be ended later.`,
+    )
+  }
+
+  #shared(name: string, make: () => Drive<Tx>): Drive<Tx> {
+    const existing = this.#drives.get(name)
+    if (existing !== undefined) return existing
+    const drive = make()
+    this.#drives.set(name, drive)
+    const forget = (): void => {
+      this.#drives.delete(name)
+    }
+    drive.result.then(forget, forget)
+    return drive
+  }
+
+  async #wait(drive: Drive<Tx>, waitMs: number, signal: AbortSignal | undefined): Promise<Entry | null> {
+    const over = new AbortController()
+    const stop = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])
+    drive.enter()
+    try {
+      return await Promise.race([drive.result, this.#core.context.clock.sleep(waitMs, stop).then(() => null)])
+    } finally {
+      over.abort()
+      drive.leave()
+    }
+  }
+}
+
+function byName<Tx>(effects: readonly RuntimeEffect<Tx>[]): ReadonlyMap<string, RuntimeEffect<Tx>> {
+  const map = new Map<string, RuntimeEffect<Tx>>()
+  for (const effect of effects) {
+    if (map.has(effect.name)) throw new ConfigurationError(`Two effects are named ${JSON.stringify(effect.name)}.`)
+    map.set(effect.name, effect)
+  }
+  return map
+}
+
+function checkGeneration(generation: number | undefined): number | null {
+  if (generation === undefined) return null
+  if (Number.isInteger(generation) && generation >= 1) return generation
+  throw new ConfigurationError(`generation is ${generation}: it must be a whole number from 1.`)
+}
+
+function timedOut<Tx>(
+  drive: Drive<Tx>,
+  identity: ReturnType<typeof identityOf>,
+  signal: AbortSignal | undefined,
+): Error {
+  const entry = drive.lastSeen
+  if (entry !== null) {
+    return new EffectInDoubt(identityOf(entry), entry.state, entry.reason, causeOf(signal?.reason))
+  }
+  if (drive.trouble === null) return new EffectInDoubt(identity, 'pending', null, causeOf(signal?.reason))
+  return new JournalError(
+    `The journal could not be reached, so ${identity.effect} ${JSON.stringify(identity.key)} was not sent by this call. Try again with the same key.`,
+    { cause: drive.trouble },
+  )
+}
+
+function causeOf(cause: unknown): ErrorOptions {
+  return cause === undefined ? {} : { cause }
+}
+
+async function answer<Tx>(effect: RuntimeEffect<Tx>, entry: Entry): Promise<unknown> {
+  switch (entry.state) {
+    case 'succeeded':
+      return readReceipt(effect, entry)
+    case 'failed':
+      throw new EffectRejected(
+        identityOf(entry),
+        entry.reason ?? { code: 'rejected', message: 'the service refused it' },
+      )
+    default:
+      throw new EffectInDoubt(identityOf(entry), entry.state, entry.reason)
+  }
+}
+
+async function readReceipt<Tx>(effect: RuntimeEffect<Tx>, entry: Entry): Promise<unknown> {
+  if (effect.receipt === undefined) return entry.receipt
+  const result = await effect.receipt['~standard'].validate(entry.receipt)
+  if (result.issues !== undefined) {
+    throw new InvalidReceiptError(identityOf(entry), entry.receipt, describeIssues(result.issues))
+  }
+  return result.value
+}

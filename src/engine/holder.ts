@@ -1,0 +1,175 @@
+import {
+  absentButExhausted,
+  type Change,
+  decide,
+  type Entry,
+  type Event,
+  enact,
+  isTransient,
+  type JournalWrite,
+  type Outcome,
+  reasonOfError,
+  type Seen,
+  transition,
+  type Written,
+} from '../protocol/index.js'
+import { backoffMs } from './backoff.js'
+import { execute, find } from './call.js'
+import { type Context, type Held, identityOf, tell } from './context.js'
+import type { RuntimeEffect } from './effect.js'
+import { readInput } from './prepare.js'
+
+/** How long a known outcome is tried to be written while the journal cannot be reached. Losing it would cost a doubt. */
+const WRITE_PATIENCE_MS = 300_000
+const WRITE_RETRY = { retryFirstMs: 50, retryLongestMs: 2_000 }
+
+/**
+ * Carries out what the protocol decides for one entry whose lease is ours, until the lease is given back.
+ *
+ * It returns the entry as it then stands, or null when the lease was lost: then another holder acts, and nothing that
+ * this one wanted to write took effect (P2).
+ */
+export class Holder<Tx> {
+  readonly #context: Context<Tx>
+  readonly #effect: RuntimeEffect<Tx>
+  readonly #write: (write: JournalWrite) => Promise<Written>
+
+  constructor(context: Context<Tx>, effect: RuntimeEffect<Tx>, write: (write: JournalWrite) => Promise<Written>) {
+    this.#context = context
+    this.#effect = effect
+    this.#write = write
+  }
+
+  async carry(held: Held): Promise<Seen | null> {
+    const seen = held.entry.state === 'executing' ? await this.#call(held) : await this.#resolve(held)
+    if (seen !== null) this.#tellState(seen.entry)
+    return seen
+  }
+
+  /** The entry is `executing`, durably (P1): make the call, write down what came of it. */
+  async #call({ entry, askedAtMs }: Held): Promise<Seen | null> {
+    const { clock } = this.#context
+    const { limits } = this.#effect.capabilities
+    const input = await this.#input(entry)
+    const end = input.ok
+      ? await execute(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs })
+      : { outcome: unreadable(input.error), callOver: true }
+    const { outcome, callOver } = end
+    const retryInMs = this.#retryInMs(entry, outcome)
+    return this.#record(entry, { type: 'attempt_ended', outcome, callOver, retryInMs, maxAttempts: limits.maxAttempts })
+  }
+
+  /** The entry is in doubt: end the doubt by evidence, or wait, or park it. */
+  async #resolve(held: Held): Promise<Seen | null> {
+    const step = decide(held.entry, this.#effect.capabilities, held.nowMs)
+    switch (step.do) {
+      case 'execute':
+        return this.#callAgain(held, 'key')
+      case 'find':
+        return this.#find(held, step)
+      case 'park':
+        return this.#record(held.entry, { type: 'parked', reason: step.reason, knownAbsent: false })
+      case 'answer':
+      case 'await_holder':
+        return { entry: held.entry, nowMs: held.nowMs }
+    }
+  }
+
+  async #callAgain(held: Held, proof: 'key' | 'absence'): Promise<Seen | null> {
+    const { limits } = this.#effect.capabilities
+    // A decision for the key is good for one timeout from when its clock was asked (P4 a); a proven absence stays one.
+    const askedAtMs = proof === 'key' ? held.askedAtMs : this.#context.clock.monotonicMs()
+    const started = await this.#record(held.entry, {
+      type: 'attempt_started',
+      proof,
+      leaseMs: this.#effect.leaseMs,
+      timeoutMs: limits.timeoutMs,
+    })
+    return started === null ? null : this.#call({ ...started, askedAtMs })
+  }
+
+  async #find(held: Held, step: { absenceProves: boolean; provesFromMs: number }): Promise<Seen | null> {
+    const { entry, nowMs } = held
+    const { clock } = this.#context
+    const { limits } = this.#effect.capabilities
+    const input = await this.#input(entry)
+    const found = input.ok
+      ? await find(this.#effect, entry, input.value, { clock, deadlineMs: held.askedAtMs + limits.timeoutMs })
+      : { kind: 'could_not_ask' as const, reason: reasonOfError(input.error) }
+    switch (found.kind) {
+      case 'present':
+        return this.#record(entry, { type: 'found', receipt: found.receipt, externalId: found.externalId })
+      case 'rejected':
+        return this.#record(entry, { type: 'found_rejected', reason: found.reason })
+      case 'could_not_ask': {
+        const dueInMs = backoffMs(this.#context.randomness, entry.findFailures + 1, this.#effect)
+        return this.#record(entry, { type: 'postponed', dueInMs, findFailed: found.reason })
+      }
+      case 'absent':
+        if (!step.absenceProves) {
+          const dueInMs = lookAgainInMs(step.provesFromMs - nowMs, this.#effect.retryFirstMs)
+          return this.#record(entry, { type: 'postponed', dueInMs, findFailed: null })
+        }
+        return entry.attempts < limits.maxAttempts
+          ? this.#callAgain(held, 'absence')
+          : this.#record(entry, { type: 'parked', reason: absentButExhausted(entry), knownAbsent: true })
+    }
+  }
+
+  /**
+   * Writes an event under our fence. While the journal cannot be reached it tries again: a write may have been applied
+   * though its answer was lost, which a second, refused one and a look at the entry then show.
+   */
+  async #record(entry: Entry, event: Event): Promise<Seen | null> {
+    const { clock, randomness, hooks } = this.#context
+    const change = transition(entry, event)
+    const giveUpAtMs = clock.monotonicMs() + WRITE_PATIENCE_MS
+    for (let tries = 1; ; tries++) {
+      try {
+        const written = await this.#write({ id: entry.id, fence: entry.fence, owner: this.#context.owner, change })
+        if (written.applied) return { entry: enact(entry, change, written.nowMs), nowMs: written.nowMs }
+        return tries === 1 ? null : await this.#appliedEarlier(entry, change)
+      } catch (error) {
+        if (!isTransient(error) || clock.monotonicMs() >= giveUpAtMs) throw error
+        tell(() => hooks.onError?.(error))
+        await clock.sleep(backoffMs(randomness, tries, WRITE_RETRY))
+      }
+    }
+  }
+
+  async #appliedEarlier(entry: Entry, change: Change): Promise<Seen | null> {
+    const [seen] = await this.#context.journal.read([entry.id])
+    if (seen === undefined || seen === null) return null
+    const ours = seen.entry.fence === entry.fence && seen.entry.state === change.state
+    return ours ? seen : null
+  }
+
+  async #input(entry: Entry): Promise<{ ok: true; value: unknown } | { ok: false; error: unknown }> {
+    try {
+      return { ok: true, value: await readInput(this.#effect, entry.input) }
+    } catch (error) {
+      return { ok: false, error }
+    }
+  }
+
+  #retryInMs(entry: Entry, outcome: Outcome): number {
+    const asked = outcome.kind === 'not_executed' ? (outcome.retryAfterMs ?? 0) : 0
+    return Math.max(asked, backoffMs(this.#context.randomness, entry.attempts, this.#effect))
+  }
+
+  #tellState(entry: Entry): void {
+    const { hooks } = this.#context
+    if (entry.state === 'in_doubt') tell(() => hooks.onInDoubt?.(identityOf(entry), entry.reason), hooks.onError)
+    if (entry.state === 'parked') tell(() => hooks.onParked?.(identityOf(entry), entry.reason), hooks.onError)
+  }
+}
+
+function unreadable(error: unknown): Outcome {
+  const { message } = reasonOfError(error)
+  return { kind: 'not_executed', reason: { code: 'input_unreadable', message }, retryAfterMs: null }
+}
+
+/** An operation that shows up late settles the doubt at once, so look in between too; surely once absence is proof. */
+function lookAgainInMs(untilProofMs: number, leastMs: number): number {
+  return Math.min(Math.ceil(untilProofMs) + 1, Math.max(leastMs, Math.ceil(untilProofMs / 2)))
+}

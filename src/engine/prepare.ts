@@ -1,0 +1,89 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import {
+  entryId,
+  fingerprint,
+  type Intent,
+  InvalidInputError,
+  InvalidKeyError,
+  type JsonValue,
+  MAX_KEY_LENGTH,
+  reference,
+  storableText,
+  toJson,
+} from '../protocol/index.js'
+import type { RuntimeEffect } from './effect.js'
+
+/** An effect that is ready to begin: checked, named and fingerprinted, with nothing written or sent yet. */
+export interface Prepared {
+  readonly intent: Intent
+  /** What `execute` sees: the input after the schema. */
+  readonly input: unknown
+}
+
+/**
+ * Checks an input and derives what identifies the effect.
+ *
+ * @throws {InvalidInputError} {@link InvalidKeyError} before anything is written or sent.
+ */
+export async function prepare<Tx>(
+  effect: RuntimeEffect<Tx>,
+  namespace: string,
+  raw: unknown,
+  generation: number,
+): Promise<Prepared> {
+  const stored = toJson(raw)
+  const input = await readInput(effect, stored)
+  const key = checkKey(effect.key(input), 'key')
+  const identifying = effect.fingerprint === undefined ? stored : toJson(effect.fingerprint(input), 'fingerprint')
+  return {
+    input,
+    intent: {
+      id: entryId(namespace, effect.name, key),
+      namespace,
+      effect: effect.name,
+      key,
+      generation,
+      reference: reference(namespace, effect.name, key, generation),
+      input: stored,
+      fingerprint: fingerprint(identifying),
+      serializeKey: effect.serializeBy === undefined ? null : checkKey(effect.serializeBy(input), 'serializeBy key'),
+      group: effect.group === undefined ? null : checkKey(effect.group(input), 'group'),
+      hasSettledHandler: effect.settled !== undefined,
+    },
+  }
+}
+
+/**
+ * A stored (or just checked) input as `execute` sees it. Every caller goes through the stored form, so that the first
+ * call and one made days later by another process see the same.
+ *
+ * @throws {InvalidInputError} when the schema refuses it.
+ */
+export async function readInput<Tx>(effect: RuntimeEffect<Tx>, stored: JsonValue): Promise<unknown> {
+  if (effect.input === undefined) return stored
+  const result = await effect.input['~standard'].validate(stored)
+  if (result.issues !== undefined) throw new InvalidInputError('input', describeIssues(result.issues))
+  return result.value
+}
+
+/** The issues of a Standard Schema in one sentence. */
+export function describeIssues(issues: readonly StandardSchemaV1.Issue[]): string {
+  return `is refused by its schema: ${issues.map(describeIssue).join('; ')}`
+}
+
+function describeIssue(issue: StandardSchemaV1.Issue): string {
+  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+  return path === '' ? issue.message : `${path}: ${issue.message}`
+}
+
+function checkKey(key: unknown, what: string): string {
+  if (typeof key !== 'string') throw new InvalidKeyError(`must be a string; the ${what} is ${typeof key}`)
+  if (key.length === 0) throw new InvalidKeyError(`must not be empty; the ${what} is`)
+  if (key.length > MAX_KEY_LENGTH) {
+    throw new InvalidKeyError(`must have at most ${MAX_KEY_LENGTH} characters; the ${what} has ${key.length}`)
+  }
+  if (storableText(key) !== key) {
+    throw new InvalidKeyError(`must be text that PostgreSQL can store; the ${what} holds U+0000 or a lone surrogate`)
+  }
+  return key
+}

@@ -1,0 +1,42 @@
+import type { Entry } from '../protocol/index.js'
+import { backoffMs } from './backoff.js'
+import { type Context, identityOf, tell } from './context.js'
+import type { RuntimeEffect, SettledOutcome } from './effect.js'
+import { readInput } from './prepare.js'
+
+const SETTLEMENT_RETRY = { retryFirstMs: 1_000, retryLongestMs: 3_600_000 }
+
+/** Whether the entry's `settled` handler is to be run. */
+export function isSettlementDue(entry: Entry): boolean {
+  return entry.settlement === 'due' && (entry.state === 'succeeded' || entry.state === 'failed')
+}
+
+/**
+ * Runs the entry's `settled` handler in a transaction that also marks it done: exactly once in the user's database,
+ * however often this is called. A handler that throws is put off or, after enough tries, laid aside as dead; the
+ * outcome stands either way (P8).
+ */
+export async function runSettlement<Tx>(context: Context<Tx>, effect: RuntimeEffect<Tx>, id: string): Promise<void> {
+  const { journal, hooks, randomness } = context
+  let current: Entry | undefined
+  try {
+    await journal.settle(id, async (tx, entry) => {
+      current = entry
+      await effect.settled?.(tx, await readInput(effect, entry.input), settledOutcome(entry))
+    })
+  } catch (error) {
+    // Not the handler but the journal failed before it ran: it stays due as it is.
+    if (current === undefined) throw error
+    const entry = current
+    const tries = entry.settlementAttempts + 1
+    const dead = tries >= effect.settledAttempts
+    tell(() => hooks.onSettledFailed?.(identityOf(entry), error, dead), hooks.onError)
+    await journal.settlementFailed(id, dead ? null : backoffMs(randomness, tries, SETTLEMENT_RETRY))
+  }
+}
+
+function settledOutcome(entry: Entry): SettledOutcome<unknown> {
+  return entry.state === 'succeeded'
+    ? { kind: 'succeeded', receipt: entry.receipt, externalId: entry.externalId }
+    : { kind: 'failed', code: entry.reason?.code ?? 'unknown', message: entry.reason?.message ?? '' }
+}

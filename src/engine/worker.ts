@@ -1,0 +1,112 @@
+import type { EffectTerms, Seen } from '../protocol/index.js'
+import { backoffMs } from './backoff.js'
+import { tell } from './context.js'
+import type { Core } from './core.js'
+import { runSettlement } from './settlement.js'
+
+/** How the loop in this process works. */
+export interface WorkerOptions {
+  /** Entries carried at the same time. Default 32. */
+  readonly concurrency: number
+  /** The longest between two looks at the journal, when nothing wakes it. Default 1 s. */
+  readonly pollMs: number
+}
+
+const JOURNAL_RETRY = { retryFirstMs: 100, retryLongestMs: 5_000 }
+
+/**
+ * The loop that takes what is due in the journal: calls that wait for their turn, doubts to be ended, calls of lost
+ * workers, and `settled` handlers. Any number of processes may run it.
+ */
+export class Worker<Tx> {
+  readonly #core: Core<Tx>
+  readonly #options: WorkerOptions
+  readonly #terms: readonly EffectTerms[]
+  readonly #underWay = new Set<Promise<void>>()
+  readonly #stopping = new AbortController()
+  #wake = new AbortController()
+  #unsubscribe: () => void = () => undefined
+  #looping: Promise<void> = Promise.resolve()
+
+  constructor(core: Core<Tx>, options: WorkerOptions) {
+    this.#core = core
+    this.#options = options
+    const { namespace, effects } = core.context
+    this.#terms = [...effects.values()].map((effect) => ({ namespace, effect: effect.name, ...core.termsOf(effect) }))
+  }
+
+  /** Looks at the journal once, so that a journal that cannot be used is known at once, and then goes on by itself. */
+  async start(): Promise<void> {
+    await this.#core.context.journal.nextDueInMs(this.#terms)
+    this.#unsubscribe = this.#core.context.journal.subscribe(() => this.#wake.abort())
+    this.#stopping.signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
+    this.#looping = this.#loop()
+  }
+
+  /** Takes nothing more, and resolves when what was taken has come to where its lease is given back. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#unsubscribe()
+    await this.#looping
+    await Promise.allSettled(this.#underWay)
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, randomness, hooks } = this.#core.context
+    let failures = 0
+    while (!this.#stopping.signal.aborted) {
+      try {
+        const idleMs = await this.#round()
+        failures = 0
+        if (idleMs > 0) await this.#sleep(idleMs)
+      } catch (error) {
+        failures++
+        tell(() => hooks.onError?.(error))
+        await clock.sleep(backoffMs(randomness, failures, JOURNAL_RETRY), this.#stopping.signal)
+      }
+    }
+  }
+
+  /** One look: takes what is due, and says how long nothing more can be expected to be. */
+  async #round(): Promise<number> {
+    const { journal, clock } = this.#core.context
+    const free = this.#options.concurrency - this.#underWay.size
+    if (free <= 0) {
+      await Promise.race(this.#underWay)
+      return 0
+    }
+    const askedAtMs = clock.monotonicMs()
+    const claimed = await journal.claimDue(this.#terms, free)
+    for (const seen of claimed) this.#take(() => this.#carry(seen, askedAtMs))
+    const settlements = claimed.length < free ? await journal.dueSettlements(this.#terms, free - claimed.length) : []
+    await Promise.all(settlements.map((id) => this.#settle(id)))
+    if (claimed.length > 0 || settlements.length > 0) return 0
+    const nextMs = await journal.nextDueInMs(this.#terms)
+    return Math.max(1, Math.min(nextMs ?? this.#options.pollMs, this.#options.pollMs))
+  }
+
+  #take(work: () => Promise<void>): void {
+    const { hooks } = this.#core.context
+    const underWay = work()
+      .catch((error: unknown) => tell(() => hooks.onError?.(error)))
+      .finally(() => this.#underWay.delete(underWay))
+    this.#underWay.add(underWay)
+  }
+
+  async #carry(seen: Seen, askedAtMs: number): Promise<void> {
+    const effect = this.#core.context.effects.get(seen.entry.effect)
+    if (effect !== undefined) await this.#core.carry(effect, { ...seen, askedAtMs })
+  }
+
+  async #settle(id: string): Promise<void> {
+    const { context } = this.#core
+    const [seen] = await context.journal.read([id])
+    const effect = seen === undefined || seen === null ? undefined : context.effects.get(seen.entry.effect)
+    if (effect !== undefined) await runSettlement(context, effect, id)
+  }
+
+  async #sleep(delayMs: number): Promise<void> {
+    await this.#core.context.clock.sleep(delayMs, this.#wake.signal)
+    if (this.#wake.signal.aborted && !this.#stopping.signal.aborted) this.#wake = new AbortController()
+  }
+}
