@@ -1,8 +1,12 @@
 import type { Change } from './apply.js'
 import type { ClaimTerms } from './claim.js'
 import type { Entry, Intent, JournalTime } from './entry.js'
+import type { JournalError } from './errors.js'
 
-/** An entry as the journal had it at `nowMs` on its own clock. */
+/**
+ * An entry as the journal had it at `nowMs` on its own clock: a moment between the asking and the answer. Whoever adds
+ * the time since *before* it asked is never behind the journal's clock; `nowMs` itself is never ahead of it.
+ */
 export interface Seen {
   readonly entry: Entry
   readonly nowMs: JournalTime
@@ -52,14 +56,16 @@ export type SettlementResult =
  * The durable record of all effects: the port through which the engine meets a database.
  *
  * All times are on the journal's own clock (P3). Each method is atomic for each of its entries; batch methods answer in
- * the order of their arguments, and one bad row never fails its neighbours. A method that throws may or may not have
+ * the order of their arguments, and one bad row never fails its neighbours (in its place stands a JournalError, and nothing of it was written). A method that throws may or may not have
  * written: the engine then reads again, and the fence decides.
  *
  * `Tx` is the journal's transaction, as the user's `settled` handlers and `enqueue` calls see it.
  */
 export interface Journal<Tx = unknown> {
   /** Creates each intent's entry and claims it for its first call, or tells how the existing one stands (P1). Durable when it returns. */
-  begin(intents: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): Promise<readonly Begun[]>
+  begin(
+    intents: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
+  ): Promise<readonly (Begun | JournalError)[]>
 
   /** Writes pending entries inside the caller's own transaction; true where the entry is new. They exist once that commits. */
   enqueue(
@@ -74,7 +80,7 @@ export interface Journal<Tx = unknown> {
   claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]>
 
   /** Writes each change under its fence; what a stale holder wants changes nothing. */
-  write(writes: readonly JournalWrite[]): Promise<readonly Written[]>
+  write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]>
 
   /** Begins the next generation if `isRenewable` (protocol/claim.ts), keeping the old one in the history; else tells how the entry stands. */
   renew(renewal: Renewal): Promise<Begun | null>
