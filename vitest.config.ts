@@ -6,6 +6,7 @@ export default defineConfig({
     globalSetup: ['test/support/global-postgres.ts'],
     // Two cores: more workers than that only make timing-sensitive tests (leases, windows) wait for a core.
     maxWorkers: 2,
+    reporters: ['default', './test/support/plain-reporter.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
