@@ -44,7 +44,7 @@ export async function findBinaries(
   const cache = await cacheFolder(options.cacheDir)
   const copy = await publishFolder(cache, `postgresql-${release}`, async (folder) => {
     await copyFolder(join(source, 'native'), join(folder, 'native'))
-    await makeWritable(folder)
+    await openModes(folder)
     await completePackage(folder)
   })
   const problem = await probe(binariesIn(copy, release).postgres, users.server)
@@ -170,9 +170,9 @@ async function setLink(source: string, target: string): Promise<void> {
   }
 }
 
-/** A copy of a read-only package is read-only too until told otherwise. */
-async function makeWritable(folder: string): Promise<void> {
-  if (process.platform !== 'win32') await runCommand('chmod', ['-R', 'u+w', folder])
+/** A copy of a package that is read-only, or that only its owner may read, is so too until told otherwise. */
+async function openModes(folder: string): Promise<void> {
+  if (process.platform !== 'win32') await runCommand('chmod', ['-R', 'u+w,go+rX', join(folder, 'native')])
 }
 
 async function runs(folder: string, user: UserId | undefined): Promise<boolean> {

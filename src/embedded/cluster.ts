@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { realRandomness } from '../system/index.js'
 import type { Binaries } from './binaries.js'
 import { runCommand } from './command.js'
-import { EmbeddedPostgresError, systemErrorCode } from './errors.js'
+import { EmbeddedPostgresError } from './errors.js'
 import { cacheFolder, copyFolder, exists, publishFolder, syncFolder } from './folders.js'
 import { firstClosedFolder, requireNamedUser, type ServerUsers, type UserId } from './user.js'
 
@@ -44,7 +44,7 @@ export function clusterPaths(dataDir: string): { folder: string; data: string; p
 /**
  * Opens the cluster in `dataDir`, or makes one there. Safe for several processes at once: all get the same one.
  * `durable` says whether the new files must outlive a power cut; a temporary folder's need not.
- * @throws EmbeddedPostgresError `data_dir_foreign`, `data_dir_version`, `no_rights`, `user_unnamed` or `init_failed`.
+ * @throws EmbeddedPostgresError `data_dir_foreign`, `data_dir_version`, `user_unnamed` or `init_failed`.
  */
 export async function openCluster(
   dataDir: string,
@@ -53,28 +53,17 @@ export async function openCluster(
   options: { readonly durable: boolean; readonly cacheDir?: string | undefined },
 ): Promise<Cluster> {
   const paths = clusterPaths(dataDir)
-  try {
-    await refuseForeign(dataDir)
-    if (!(await exists(paths.folder))) {
-      requireNamedUser(users)
-      const template = await openTemplate(binaries, users, options.cacheDir)
-      await publishFolder(dataDir, 'cluster', (folder) =>
-        fillCluster(folder, template, binaries, users, options.durable),
-      )
-      if (options.durable) await syncFolder(dataDir)
-    }
-    await refuseOtherMajor(paths.data, binaries)
-    const password = (await readFile(paths.passwordFile, 'utf8')).trim()
-    return { folder: paths.folder, data: paths.data, password }
-  } catch (error) {
-    if (!['EACCES', 'EPERM', 'EROFS'].includes(systemErrorCode(error) ?? '')) throw error
-    throw new EmbeddedPostgresError(
-      'no_rights',
-      `User id ${process.getuid?.()} may not read or write ${dataDir}. Nothing was started and nothing changed there. ` +
-        'Run as the user who owns it, give it to this user (chown -R), or choose another `dataDir`.',
-      { cause: error },
-    )
+  await refuseForeign(dataDir)
+  if (!(await exists(paths.folder))) {
+    requireNamedUser(users)
+    requireReachable(dataDir, users.initialiser)
+    const template = await openTemplate(binaries, users, options.cacheDir)
+    await publishFolder(dataDir, 'cluster', (folder) => fillCluster(folder, template, binaries, users, options.durable))
+    if (options.durable) await syncFolder(dataDir)
   }
+  await refuseOtherMajor(paths.data, binaries)
+  const password = (await readFile(paths.passwordFile, 'utf8')).trim()
+  return { folder: paths.folder, data: paths.data, password }
 }
 
 /** @throws EmbeddedPostgresError `no_rights` where the server's user cannot pass to `folder`. */
@@ -124,7 +113,8 @@ async function fillCluster(
   await setPassword(data, password, binaries, users)
   await giveTo(users.server, data)
   await writePrivately(join(folder, 'password'), `${password}\n`)
-  await writeFile(join(folder, 'lock'), '', { mode: 0o644 })
+  await writeFile(join(folder, 'lock'), '')
+  await chmod(join(folder, 'lock'), 0o644)
   if (!durable) return
   const synced = await runCommand(binaries.initdb, ['--sync-only', '-D', data], { user: users.server, cwd: '/' })
   if (synced.exitCode !== 0) throw initFailed('could not sync its new data folder to disk', synced.output)

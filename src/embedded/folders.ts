@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, cp, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { access, chmod, cp, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCommand } from './command.js'
@@ -21,7 +21,9 @@ export async function publishFolder(
   await removeAbandoned(parent, 'partial-')
   const partial = join(parent, ownedName('partial-'))
   try {
-    await mkdir(partial, { mode: folderMode() })
+    await mkdir(partial)
+    // chmod, since the umask cuts what mkdir is given.
+    await chmod(partial, folderMode())
     await build(partial)
     await rename(partial, target)
   } catch (error) {
@@ -64,7 +66,7 @@ export async function cacheFolder(chosen?: string): Promise<string> {
   const refusals: string[] = []
   for (const folder of candidates) {
     try {
-      await mkdir(folder, { recursive: true, mode: folderMode() })
+      if ((await mkdir(folder, { recursive: true })) !== undefined) await chmod(folder, folderMode())
       await access(folder, constants.W_OK | constants.X_OK)
       const status = await lstat(folder)
       const tampered = process.getuid !== undefined && (status.uid !== process.getuid() || (status.mode & 0o022) !== 0)
@@ -100,7 +102,12 @@ export function folderMode(): number {
 export async function copyFolder(source: string, target: string): Promise<void> {
   if (process.platform === 'win32') return cp(source, target, { recursive: true, preserveTimestamps: true })
   const result = await runCommand('cp', ['-Rp', source, target])
-  if (result.exitCode !== 0) throw new Error(`cp -Rp ${source} ${target} failed: ${result.output.trim()}`)
+  if (result.exitCode === 0) return
+  throw new EmbeddedPostgresError(
+    'init_failed',
+    `${source} could not be copied to ${target}. Nothing was started, and the half-made copy was removed. Often the disk ` +
+      `is full: mend that and start again. \`cp\` said: ${result.output.trim()}`,
+  )
 }
 
 /** Makes the names in a folder durable: a rename is safe from a power cut only after this. */

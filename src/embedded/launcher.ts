@@ -1,27 +1,22 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { realClock } from '../system/index.js'
-import { type Binaries, findBinaries } from './binaries.js'
-import { type Cluster, clusterPaths, openCluster, requireReachable, SUPERUSER } from './cluster.js'
+import { findBinaries } from './binaries.js'
+import { clusterPaths, openCluster, requireReachable } from './cluster.js'
 import { EmbeddedPostgresError, systemErrorCode } from './errors.js'
 import { folderMode, ownedName, removeAbandoned } from './folders.js'
-import { isRunning, ownerState, ownerTag } from './owner.js'
-import { freePort } from './ports.js'
-import { readPostmasterStatus, type Server, startServer } from './server.js'
+import type { Server } from './handle.js'
+import { Host } from './host.js'
+import { isRunning } from './owner.js'
+import { readPostmasterStatus } from './server.js'
 import { serverSettings } from './settings.js'
-import { findSupervision, type Supervision } from './supervision.js'
-import { chooseUsers, type UserId } from './user.js'
+import { findSupervision } from './supervision.js'
+import { chooseUsers } from './user.js'
 
 const TEMPORARY_PREFIX = 'counterfoil-pg-'
-/** How long a start waits for a server that an ended process left behind, and which is shutting down. */
-const BUSY_WAIT_MS = 30_000
-const BUSY_LOOK_MS = 50
 /** A fast shutdown waits for nobody; past this it hangs, and a kill is as safe. */
 const FAST_STOP_MS = 20_000
-/** How often another free port is tried before the machine is held to have none. */
-const PORT_TRIES = 10
-
 export interface EmbeddedPostgresOptions {
   /**
    * A folder to keep the data in, made when it does not exist; one process at a time. Default: a temporary folder that
@@ -81,7 +76,6 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {
   try {
     await makeDataDir(dataDir)
     requireReachable(dataDir, users.server)
-    requireReachable(dataDir, users.initialiser)
     const durable = kept !== undefined
     const cluster = await openCluster(dataDir, binaries, users, { durable, cacheDir: options.cacheDir })
     const host = new Host({ binaries, cluster, user: users.server, supervision, settings, port: options.port })
@@ -89,21 +83,22 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {
     return new RunningPostgres(host, server, port, dataDir, kept === undefined)
   } catch (error) {
     if (kept === undefined) await rm(dataDir, { recursive: true, force: true })
-    throw error
+    throw ['EACCES', 'EPERM', 'EROFS'].includes(systemErrorCode(error) ?? '') ? noRights(dataDir, error) : error
   }
 }
 
 async function makeDataDir(dataDir: string): Promise<void> {
-  try {
-    await mkdir(dataDir, { recursive: true, mode: folderMode() })
-  } catch (cause) {
-    throw new EmbeddedPostgresError(
-      'no_rights',
-      `The data folder ${dataDir} could not be made (${systemErrorCode(cause)}). Nothing was started. ` +
-        'Choose a folder that this user can write.',
-      { cause },
-    )
-  }
+  // chmod, since the umask cuts what mkdir is given.
+  if ((await mkdir(dataDir, { recursive: true })) !== undefined) await chmod(dataDir, folderMode())
+}
+
+function noRights(dataDir: string, cause: unknown): EmbeddedPostgresError {
+  return new EmbeddedPostgresError(
+    'no_rights',
+    `User id ${process.getuid?.()} may not read or write ${dataDir} (${systemErrorCode(cause)}). Nothing was started and ` +
+      'no data changed. Run as the user who owns it, give it to this user (chown -R), or choose another `dataDir`.',
+    { cause },
+  )
 }
 
 /** Temporary folders of processes that were killed. One whose server still shuts down is left to the next start. */
@@ -112,90 +107,6 @@ async function removeAbandonedFolders(): Promise<void> {
     const status = await readPostmasterStatus(clusterPaths(folder).data)
     return status !== undefined && isRunning(status.pid)
   })
-}
-
-interface HostPlan {
-  readonly binaries: Binaries
-  readonly cluster: Cluster
-  readonly user: UserId | undefined
-  readonly supervision: Supervision
-  readonly settings: Readonly<Record<string, string>>
-  readonly port: number | undefined
-}
-
-/** Starts servers on one cluster, and says in words why it could not. */
-class Host {
-  readonly #plan: HostPlan
-
-  constructor(plan: HostPlan) {
-    this.#plan = plan
-  }
-
-  /** Starts the server at `port`, or else at the port asked for, or else at a free one. */
-  async open(port = this.#plan.port): Promise<{ server: Server; port: number }> {
-    const giveUpMs = realClock.monotonicMs() + BUSY_WAIT_MS
-    let stalePid: number | undefined
-    for (let portTries = 1; ; ) {
-      const chosen = port ?? (await freePort())
-      const result = await startServer({ ...this.#plan, port: chosen, stalePid })
-      if (result.kind === 'ready') {
-        await writeFile(this.#ownerFile(), ownerTag(), { mode: 0o600 })
-        return { server: result.server, port: chosen }
-      }
-      if (result.kind === 'port_taken' && port === undefined && portTries++ < PORT_TRIES) continue
-      if (result.kind === 'port_taken') throw this.#portTaken(chosen, result.log)
-      if (result.kind === 'failed') throw startFailed(this.#plan.cluster, result.log)
-      const owner = await readFile(this.#ownerFile(), 'utf8').catch(() => '')
-      if (ownerState(owner) === 'alive' || realClock.monotonicMs() > giveUpMs) throw await this.#inUse(result.log)
-      stalePid = await this.#stalePid()
-      await realClock.sleep(BUSY_LOOK_MS)
-    }
-  }
-
-  connectionString(port: number): string {
-    return `postgresql://${SUPERUSER}:${this.#plan.cluster.password}@127.0.0.1:${port}/postgres`
-  }
-
-  #ownerFile(): string {
-    return join(this.#plan.cluster.folder, 'owner')
-  }
-
-  /** The pid in PostgreSQL's lock file when it plainly is no PostgreSQL: see `lockedCommand`, which acts on it. */
-  async #stalePid(): Promise<number | undefined> {
-    const status = await readPostmasterStatus(this.#plan.cluster.data)
-    if (status === undefined) return undefined
-    const name = await readFile(`/proc/${status.pid}/comm`, 'utf8').catch(() => 'postgres')
-    return name.trim() === 'postgres' ? undefined : status.pid
-  }
-
-  async #inUse(serverLog: string): Promise<EmbeddedPostgresError> {
-    const status = await readPostmasterStatus(this.#plan.cluster.data)
-    return new EmbeddedPostgresError(
-      'data_dir_in_use',
-      `Another process uses the data in ${this.#plan.cluster.folder}${status ? ` (its server has pid ${status.pid})` : ''}. ` +
-        'This one started nothing and changed nothing there. Use one process per `dataDir`: stop the other, or give ' +
-        "this one a folder of its own, or connect to the other's connection string.",
-      { serverLog },
-    )
-  }
-
-  #portTaken(port: number, serverLog: string): EmbeddedPostgresError {
-    return new EmbeddedPostgresError(
-      'port_in_use',
-      `Port ${port} of 127.0.0.1 cannot be had: another program listens there, or this user may not. The server did not ` +
-        'start and the data are as they were. Choose another `port`, or leave it out for a free one.',
-      { serverLog },
-    )
-  }
-}
-
-function startFailed(cluster: Cluster, serverLog: string): EmbeddedPostgresError {
-  return new EmbeddedPostgresError(
-    'start_failed',
-    `PostgreSQL did not start on ${cluster.folder}. No server runs, and the data are as they were. What it said tells ` +
-      'why; often a setting in `settings` is unknown or asks for more memory than there is, or the disk is full.',
-    { serverLog },
-  )
 }
 
 class RunningPostgres implements EmbeddedPostgres {
@@ -245,8 +156,7 @@ class RunningPostgres implements EmbeddedPostgres {
         )
       }
       await shutDown(this.#server, options.mode ?? 'fast')
-      const { server } = await this.#host.open(this.port)
-      this.#server = server
+      this.#server = await this.#host.reopen(this.port)
     })
   }
 

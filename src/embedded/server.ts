@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
-import { type FileHandle, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { realClock } from '../system/index.js'
 import type { Binaries } from './binaries.js'
 import type { Cluster } from './cluster.js'
-import { runCommand, serverEnvironment, spawnIdentity } from './command.js'
-import { childrenOf, isRunning } from './owner.js'
+import { serverEnvironment, spawnIdentity } from './command.js'
+import { type Server, trackServer, unreference } from './handle.js'
+import { openStartLog } from './log.js'
 import { LOCK_HELD_EXIT_CODE, type Supervision, supervised } from './supervision.js'
 import type { UserId } from './user.js'
 
@@ -33,41 +33,23 @@ export type StartResult =
   | { readonly kind: 'ready'; readonly server: Server }
   | { readonly kind: 'busy' | 'port_taken' | 'failed'; readonly log: string }
 
-/** A running PostgreSQL server process and its children. */
-export interface Server {
-  readonly pid: number
-  /** Resolves when the server's main process has ended. */
-  readonly ended: Promise<void>
-  readonly hasEnded: () => boolean
-  /** `fast` rolls open transactions back and shuts down cleanly; `immediate` leaves the rest to crash recovery. */
-  signal(mode: 'fast' | 'immediate'): Promise<void>
-  /** SIGKILLs the main process and all its children at one moment, as a crash of the machine would. */
-  destroy(): Promise<void>
-}
-
 /** Starts the server and waits until it takes connections or has given up. */
 export async function startServer(plan: ServerPlan): Promise<StartResult> {
-  const { cluster } = plan
-  // Each attempt writes a log of its own: a second starter must not touch the log of the server that runs.
-  const logFile = join(cluster.folder, `start-${process.pid}-${realClock.wallMs()}.log`)
-  const log = await open(logFile, 'w+', 0o600)
+  const log = await openStartLog(plan.cluster.folder)
+  const notices = new Notices(plan.cluster.data)
   try {
-    const notices = new Notices(cluster.data)
-    try {
-      const child = await launch(plan, log)
-      const server = await untilReady(plan, child, notices)
-      if (server !== undefined) {
-        await keepLog(cluster.folder, logFile)
-        return { kind: 'ready', server }
-      }
-      const text = await readLog(log)
-      await rm(logFile, { force: true })
+    const before = await readPostmasterFile(plan.cluster.data)
+    const child = await launch(plan, log.handle)
+    const server = await untilReady(plan, child, notices, before)
+    if (server === undefined) {
+      const text = await log.take()
       return { kind: classify(child.exitCode, text), log: text }
-    } finally {
-      notices.close()
     }
+    await log.keep()
+    return { kind: 'ready', server }
   } finally {
-    await log.close()
+    notices.close()
+    await log.handle.close()
   }
 }
 
@@ -95,13 +77,22 @@ async function launch(plan: ServerPlan, log: FileHandle): Promise<ChildProcess> 
   return child
 }
 
-/** The server once it is ready; undefined once it has ended without becoming so. */
-async function untilReady(plan: ServerPlan, child: ChildProcess, notices: Notices): Promise<Server | undefined> {
-  const server = await trackServer(plan, child)
+/**
+ * The server once it is ready; undefined once it has ended without becoming so. `before` is PostgreSQL's lock file as an
+ * earlier server may have left it, which in a container can even name the very pid of the new one.
+ */
+async function untilReady(
+  plan: ServerPlan,
+  child: ChildProcess,
+  notices: Notices,
+  before: string,
+): Promise<Server | undefined> {
+  const server = await trackServer(child, plan)
   const deadlineMs = realClock.monotonicMs() + START_TIMEOUT_MS
   while (server !== undefined && !server.hasEnded()) {
     const changed = notices.next()
-    const status = await readPostmasterStatus(plan.cluster.data)
+    const text = await readPostmasterFile(plan.cluster.data)
+    const status = text === before ? undefined : parsePostmasterFile(text)
     if (status?.pid === server.pid && status.state === 'ready') {
       unreference(child)
       return server
@@ -118,76 +109,6 @@ async function untilReady(plan: ServerPlan, child: ChildProcess, notices: Notice
   return undefined
 }
 
-async function trackServer(plan: ServerPlan, child: ChildProcess): Promise<Server | undefined> {
-  let hasEnded = child.exitCode !== null || child.signalCode !== null
-  const ended = hasEnded
-    ? Promise.resolve()
-    : new Promise<void>((resolve) => {
-        child.once('exit', () => {
-          hasEnded = true
-          resolve()
-        })
-      })
-  const pid = plan.supervision.kind === 'parent-death-signal' ? child.pid : await announcedPid(child, ended)
-  if (pid === undefined) {
-    await ended
-    return undefined
-  }
-  return {
-    pid,
-    ended,
-    hasEnded: () => hasEnded,
-    signal: (mode) => signalServer(plan.binaries, pid, mode),
-    destroy: async () => {
-      await destroyServer(pid)
-      await ended
-    },
-  }
-}
-
-/** The watchdog starts the server as its child and says its pid on the first line of its output. */
-async function announcedPid(child: ChildProcess, ended: Promise<void>): Promise<number | undefined> {
-  if (child.stdout === null) return undefined
-  const lines = createInterface({ input: child.stdout })
-  const first = await Promise.race([once(lines, 'line'), ended])
-  lines.close()
-  const pid = Number(first?.[0])
-  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
-}
-
-/** A server in the background keeps no application alive: it ends with it. */
-function unreference(child: ChildProcess): void {
-  child.unref()
-  for (const stream of [child.stdin, child.stdout]) {
-    if (stream !== null && 'unref' in stream && typeof stream.unref === 'function') stream.unref()
-  }
-}
-
-async function signalServer(binaries: Binaries, pid: number, mode: 'fast' | 'immediate'): Promise<void> {
-  const signal = mode === 'fast' ? 'SIGINT' : 'SIGQUIT'
-  // Windows has no signals; PostgreSQL brings its own.
-  if (process.platform === 'win32') await runCommand(binaries.pgCtl, ['kill', signal.slice(3), String(pid)])
-  else sendSignal(pid, signal)
-}
-
-async function destroyServer(pid: number): Promise<void> {
-  // Stopped first, so that no child is born between the count and the kill. PostgreSQL puts every child into a session
-  // of its own: a signal to the process group would reach the main process alone.
-  if (process.platform !== 'win32') sendSignal(pid, 'SIGSTOP')
-  const children = await childrenOf(pid)
-  for (const each of [pid, ...children]) sendSignal(each, 'SIGKILL')
-  // They are no children of ours: the kernel tells us nothing of their end.
-  while (children.some(isRunning)) await realClock.sleep(2)
-}
-
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch {
-    // It has ended already, which is what every signal here is for.
-  }
-}
-
 export interface PostmasterStatus {
   readonly pid: number
   /** `starting`, `ready`, `stopping` or `standby`: the file's eighth line, kept up to date by the server. */
@@ -196,31 +117,17 @@ export interface PostmasterStatus {
 
 /** What PostgreSQL's own lock file says; undefined when there is none. */
 export async function readPostmasterStatus(data: string): Promise<PostmasterStatus | undefined> {
-  const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')
+  return parsePostmasterFile(await readPostmasterFile(data))
+}
+
+function readPostmasterFile(data: string): Promise<string> {
+  return readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')
+}
+
+function parsePostmasterFile(text: string): PostmasterStatus | undefined {
   const lines = text.split('\n')
   const pid = Number(lines[0])
   return Number.isSafeInteger(pid) && pid > 0 ? { pid, state: lines[7]?.trim() ?? '' } : undefined
-}
-
-/** The log of the server that won becomes `server.log`; the one before it is kept, older ones go. */
-async function keepLog(folder: string, logFile: string): Promise<void> {
-  const current = join(folder, 'server.log')
-  try {
-    await rename(current, join(folder, 'server.log.1')).catch(() => undefined)
-    await rename(logFile, current)
-    for (const name of await readdir(folder)) {
-      if (/^start-.*\.log$/.test(name)) await rm(join(folder, name), { force: true })
-    }
-  } catch {
-    // Windows renames no open file; the log then keeps its first name.
-  }
-}
-
-async function readLog(log: FileHandle): Promise<string> {
-  const { size } = await log.stat()
-  const length = Math.min(size, 4000)
-  const { buffer } = await log.read(Buffer.alloc(length), 0, length, size - length)
-  return buffer.toString('utf8')
 }
 
 /** Tells that something in a folder changed. */
