@@ -114,6 +114,7 @@ async function withDeadline(
     namespace: entry.namespace,
     effect: entry.effect,
     firstSentAtMs: entry.firstSentAtMs,
+    lastDeadlineAtMs: entry.lastDeadlineAtMs,
     signal: abort.signal,
     remainingMs: () => Math.max(0, deadlineMs - clock.monotonicMs()),
   }

@@ -11,24 +11,33 @@ const BATCH_ROWS = 256
 
 /**
  * What `perform` and the worker loop share: one way to begin and to write (in batches), one way to carry a held entry
- * to where it rests, and the knowledge of what this process is carrying.
+ * to where it rests, and the knowledge of what is under way.
  */
 export class Core<Tx> {
   readonly context: Context<Tx>
   readonly waiters: Waiters<Tx>
   readonly #begins: Batcher<Renewal, Begun>
   readonly #writes: Batcher<JournalWrite, Written>
-  readonly #carrying = new Map<string, Promise<unknown>>()
+  readonly #busy = new Set<Promise<unknown>>()
+  #claimants = 0
 
   constructor(context: Context<Tx>) {
     this.context = context
     this.waiters = new Waiters(context.journal, context.clock, (error) => context.hooks.onError?.(error))
-    this.#begins = new Batcher((items) => context.journal.begin(items), { maxItems: BATCH_ROWS, maxUnderWay: 1 })
-    this.#writes = new Batcher((items) => context.journal.write(items), { maxItems: BATCH_ROWS, maxUnderWay: 1 })
+    this.#begins = new Batcher<Renewal, Begun>((items) => context.journal.begin(items), {
+      maxItems: BATCH_ROWS,
+      maxUnderWay: 1,
+    })
+    this.#writes = new Batcher<JournalWrite, Written>((items) => context.journal.write(items), {
+      maxItems: BATCH_ROWS,
+      maxUnderWay: 1,
+    })
   }
 
-  termsOf(effect: RuntimeEffect<Tx>): ClaimTerms {
-    const { owner } = this.context
+  /** Terms for one claimant. Every claimant has an owner of its own, so that no two parts of a process mistake each other's leases. */
+  newTerms(effect: RuntimeEffect<Tx>): ClaimTerms {
+    this.#claimants++
+    const owner = `${this.context.owner}.${this.#claimants}`
     return { owner, leaseMs: effect.leaseMs, timeoutMs: effect.capabilities.limits.timeoutMs }
   }
 
@@ -36,42 +45,50 @@ export class Core<Tx> {
     return this.#begins.add(item)
   }
 
-  isCarrying(id: string): boolean {
-    return this.#carrying.has(id)
-  }
-
-  /** Carries a held entry until its lease is given back, then runs the `settled` handler if it is due (P8). */
-  async carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Seen | null> {
-    const { id } = held.entry
+  /**
+   * Carries a held entry until its lease is given back; null when the lease was lost. The `settled` handler, if it is
+   * due then, runs on its own (P8): `settlement` resolves when its first run is over, and never rejects.
+   */
+  async carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Carried | null> {
     const carrying = this.#carry(effect, held)
-    this.#carrying.set(id, carrying)
-    try {
-      return await carrying
-    } finally {
-      this.#carrying.delete(id)
-    }
+    this.#busyWith(carrying)
+    return carrying
   }
 
-  async #carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Seen | null> {
+  async #carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Carried | null> {
     const holder = new Holder(this.context, effect, (write) => this.#writes.add(write))
     const after = await holder.carry(held)
     if (after === null) return null
     this.waiters.announce(after)
-    if (isSettlementDue(after.entry)) await this.#settle(effect, after.entry.id)
-    return after
+    const settlement = isSettlementDue(after.entry) ? this.settle(effect, after.entry.id) : Promise.resolve()
+    return { ...after, settlement }
   }
 
-  // The handler is consequence: neither its failure nor its slowness may keep the outcome from the caller.
-  async #settle(effect: RuntimeEffect<Tx>, id: string): Promise<void> {
-    const { clock, hooks } = this.context
-    const over = new AbortController()
-    const ran = runSettlement(this.context, effect, id).catch((error: unknown) => tell(() => hooks.onError?.(error)))
-    await Promise.race([ran, clock.sleep(effect.capabilities.limits.timeoutMs, over.signal)])
-    over.abort()
+  /** Runs a `settled` handler; it never rejects, since the journal's trouble leaves the handler due. */
+  settle(effect: RuntimeEffect<Tx>, id: string): Promise<void> {
+    const { hooks } = this.context
+    const running = runSettlement(this.context, effect, id).catch((error: unknown) =>
+      tell(() => hooks.onError?.(error)),
+    )
+    this.#busyWith(running)
+    return running
   }
 
-  /** Resolves when nothing is being carried in this process. */
+  #busyWith(work: Promise<unknown>): void {
+    this.#busy.add(work)
+    const done = (): void => {
+      this.#busy.delete(work)
+    }
+    work.then(done, done)
+  }
+
+  /** Resolves when this process holds no lease and runs no handler. */
   async idle(): Promise<void> {
-    while (this.#carrying.size > 0) await Promise.allSettled(this.#carrying.values())
+    while (this.#busy.size > 0) await Promise.allSettled(this.#busy)
   }
+}
+
+/** An entry whose lease was given back, and the first run of its `settled` handler. */
+export interface Carried extends Seen {
+  readonly settlement: Promise<void>
 }

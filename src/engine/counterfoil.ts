@@ -5,6 +5,7 @@ import {
   EffectRejected,
   type Entry,
   InvalidReceiptError,
+  isAtRest,
   type Journal,
   JournalError,
   toMs,
@@ -12,7 +13,7 @@ import {
 import { type Clock, type Randomness, realClock, realRandomness } from '../system/index.js'
 import { type Hooks, identityOf } from './context.js'
 import { Core } from './core.js'
-import { Drive } from './drive.js'
+import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
 import { describeIssues, prepare } from './prepare.js'
 import { Worker } from './worker.js'
@@ -98,8 +99,8 @@ export class Counterfoil<Tx = unknown> {
     const asked = checkGeneration(options.generation)
     const prepared = await prepare(effect, this.#core.context.namespace, input, asked ?? 1)
     const { id, fingerprint } = prepared.intent
-    const drive = this.#shared(`${id} ${fingerprint} ${asked}`, () => new Drive(this.#core, effect, prepared, asked))
-    const entry = await this.#wait(drive, waitMs, options.signal)
+    const drive = this.#drive(`${id} ${fingerprint} ${asked}`, { effect, prepared, generation: asked })
+    const entry = (await this.#wait(drive, waitMs, options.signal)) ?? knownOutcome(drive.lastSeen)
     if (entry === null) throw timedOut(drive, identityOf({ ...prepared.intent }), options.signal)
     return (await answer(effect, entry)) as Receipt
   }
@@ -132,15 +133,11 @@ export class Counterfoil<Tx = unknown> {
     )
   }
 
-  #shared(name: string, make: () => Drive<Tx>): Drive<Tx> {
+  #drive(name: string, order: DriveOrder<Tx>): Drive<Tx> {
     const existing = this.#drives.get(name)
     if (existing !== undefined) return existing
-    const drive = make()
+    const drive = new Drive(this.#core, order, () => this.#drives.delete(name))
     this.#drives.set(name, drive)
-    const forget = (): void => {
-      this.#drives.delete(name)
-    }
-    drive.result.then(forget, forget)
     return drive
   }
 
@@ -164,6 +161,11 @@ function byName<Tx>(effects: readonly RuntimeEffect<Tx>[]): ReadonlyMap<string, 
     map.set(effect.name, effect)
   }
   return map
+}
+
+/** The entry, where its outcome is known though its `settled` handler may still be running. */
+function knownOutcome(entry: Entry | null): Entry | null {
+  return entry !== null && isAtRest(entry.state) ? entry : null
 }
 
 function checkGeneration(generation: number | undefined): number | null {

@@ -1,6 +1,8 @@
 import {
   type Begun,
+  type Claimed,
   type ClaimTerms,
+  EffectInDoubt,
   EffectRejected,
   type Entry,
   GenerationNotOpenError,
@@ -17,34 +19,40 @@ import type { Prepared } from './prepare.js'
 
 const JOURNAL_RETRY = { retryFirstMs: 20, retryLongestMs: 1_000 }
 
+/** What a drive is to drive: an effect, ready to begin, in the generation that its callers named (null: the current one). */
+export interface DriveOrder<Tx> {
+  readonly effect: RuntimeEffect<Tx>
+  readonly prepared: Prepared
+  readonly generation: number | null
+}
+
 /**
  * Drives one effect of this process to rest, for as long as anybody here waits for it: begins it or joins it, takes it
  * whenever it is free and due, and otherwise waits for its holder. All callers of one key in a process share one drive.
  */
 export class Drive<Tx> {
   readonly #core: Core<Tx>
-  readonly #effect: RuntimeEffect<Tx>
-  readonly #prepared: Prepared
-  /** Which generation the caller named; null: whichever is current. */
-  readonly #asked: number | null
+  readonly #order: DriveOrder<Tx>
+  /** Its owner is this drive's alone, so that a lease whose grant was lost on the way can be recognised. */
   readonly #terms: ClaimTerms
+  readonly #onEnd: () => void
   readonly result: Promise<Entry>
   /** How the entry stood when it was last seen; null until the journal has answered. */
   lastSeen: Entry | null = null
   /** The journal's last trouble, while it does not answer. */
   trouble: unknown = null
   #callers = 0
-  /** Our clock before the first request whose answer was lost: it may have been granted (see `#adopt`). */
+  /** Our clock before the first request for a lease whose answer was lost: it may have been granted. */
   #lostAskMs: number | null = null
 
-  constructor(core: Core<Tx>, effect: RuntimeEffect<Tx>, prepared: Prepared, asked: number | null) {
+  /** `onEnd` is called in the same turn in which the drive stops taking callers. */
+  constructor(core: Core<Tx>, order: DriveOrder<Tx>, onEnd: () => void) {
     this.#core = core
-    this.#effect = effect
-    this.#prepared = prepared
-    this.#asked = asked
-    this.#terms = core.termsOf(effect)
+    this.#order = order
+    this.#terms = core.newTerms(order.effect)
+    this.#onEnd = onEnd
     this.result = this.#run()
-    // Callers that have left are not told; those that wait hear of it through their own race.
+    // Callers hear of a failure through their own wait; when all have left, nobody needs to.
     this.result.catch(() => undefined)
   }
 
@@ -57,47 +65,54 @@ export class Drive<Tx> {
   }
 
   async #run(): Promise<Entry> {
-    let seen = await this.#begin()
-    while (!isAtRest(seen.entry.state)) {
-      this.lastSeen = seen.entry
-      if (this.#callers === 0) return seen.entry
-      seen = await this.#step(seen)
+    try {
+      let seen = await this.#begin()
+      for (;;) {
+        this.lastSeen = seen.entry
+        if (isAtRest(seen.entry.state) || this.#callers === 0) return seen.entry
+        seen = await this.#step(seen)
+      }
+    } finally {
+      this.#onEnd()
     }
-    this.lastSeen = seen.entry
-    return seen.entry
   }
 
   async #begin(): Promise<Seen> {
-    const askedAtMs = this.#core.context.clock.monotonicMs()
-    const begun = await this.#untilAnswered(askedAtMs, () => this.#beginOrRenew())
+    const { clock } = this.#core.context
+    const askedAtMs = clock.monotonicMs()
+    const begun = await this.#askForLease(() => this.#beginOrRenew())
     if (begun === null) throw this.#notOpen(null)
-    await this.#check(begun)
-    const ours = begun.created || this.#adopt(begun.entry, 1)
-    return ours ? this.#carry({ ...begun, askedAtMs: this.#lostAskMs ?? askedAtMs }) : begun
+    if (begun.created) return this.#carry({ ...begun, askedAtMs: this.#lostAskMs ?? askedAtMs })
+    await this.#check(begun.entry)
+    return this.#adopt(begun) ?? begun
   }
 
   #beginOrRenew(): Promise<Begun | null> {
-    const renewal = { intent: this.#prepared.intent, terms: this.#terms }
-    const isFirst = this.#asked === null || this.#asked === 1
-    return isFirst ? this.#core.begin(renewal) : this.#core.context.journal.renew(renewal)
+    const { prepared, generation } = this.#order
+    const renewal = { intent: prepared.intent, terms: this.#terms }
+    return generation === null || generation === 1
+      ? this.#core.begin(renewal)
+      : this.#core.context.journal.renew(renewal)
   }
 
-  /** P7 and P6: is the entry that stands the one that the caller means? */
-  async #check({ created, entry }: Begun): Promise<void> {
-    if (created) return
-    const { intent } = this.#prepared
-    if (this.#asked !== null && this.#asked !== entry.generation) {
-      if (this.#asked > entry.generation) throw this.#notOpen(entry)
-      const message = `generation ${this.#asked} did not take effect; generation ${entry.generation} was begun after it`
-      throw new EffectRejected({ ...identityOf(entry), generation: this.#asked }, { code: 'superseded', message })
+  /** P6 and P7: is the entry that stands the one that the caller means? */
+  async #check(entry: Entry): Promise<void> {
+    const { prepared, generation } = this.#order
+    if (generation !== null && generation > entry.generation) throw this.#notOpen(entry)
+    if (generation !== null && generation < entry.generation) {
+      const message = `generation ${generation} did not take effect; generation ${entry.generation} was begun after it`
+      throw new EffectRejected({ ...identityOf(entry), generation }, { code: 'superseded', message })
     }
-    if (entry.fingerprint === intent.fingerprint) return
-    const earlier = this.#asked === null ? await this.#core.context.journal.earlierFingerprints(entry.id) : []
-    if (!earlier.includes(intent.fingerprint)) throw new KeyReuseError(identityOf(entry))
+    const { fingerprint } = prepared.intent
+    if (entry.fingerprint === fingerprint) return
+    // A late duplicate of an earlier generation is told how the key stands now.
+    const { journal } = this.#core.context
+    const earlier = generation === null ? await this.#untilAnswered(() => journal.earlierFingerprints(entry.id)) : []
+    if (!earlier.includes(fingerprint)) throw new KeyReuseError(identityOf(entry))
   }
 
   #notOpen(entry: Entry | null): GenerationNotOpenError {
-    const { intent } = this.#prepared
+    const { intent } = this.#order.prepared
     const identity = entry === null ? { ...intent, generation: 0 } : identityOf(entry)
     return new GenerationNotOpenError(identity, entry?.state ?? null, intent.generation)
   }
@@ -110,35 +125,56 @@ export class Drive<Tx> {
       if (changed !== null) return changed
     }
     const askedAtMs = this.#core.context.clock.monotonicMs()
-    const claimed = await this.#untilAnswered(askedAtMs, () => this.#core.context.journal.claim(entry.id, this.#terms))
-    if (claimed === null) return seen
-    const ours = claimed.claimed || this.#adopt(claimed.entry, entry.fence + 1)
-    return ours ? this.#carry({ ...claimed, askedAtMs: this.#lostAskMs ?? askedAtMs }) : claimed
+    const claimed = await this.#askForLease(() => this.#claim(entry))
+    if (claimed.claimed) return this.#carry({ ...claimed, askedAtMs: this.#lostAskMs ?? askedAtMs })
+    return this.#adopt(claimed) ?? claimed
+  }
+
+  async #claim(entry: Entry): Promise<Claimed> {
+    const claimed = await this.#core.context.journal.claim(entry.id, this.#terms)
+    if (claimed !== null) return claimed
+    throw new EffectInDoubt(identityOf(entry), entry.state, {
+      code: 'entry_gone',
+      message: 'the journal no longer has the entry: it was purged or restored from an older copy',
+    })
+  }
+
+  /**
+   * Goes on under a lease that the journal shows as this drive's own, though its grant was lost on the way: nothing was
+   * sent under it, and going on beats a doubt that nobody can end. Our time counts from the request that was lost.
+   */
+  #adopt(seen: Seen): Promise<Seen> | null {
+    const askedAtMs = this.#lostAskMs
+    return askedAtMs !== null && seen.entry.owner === this.#terms.owner ? this.#carry({ ...seen, askedAtMs }) : null
   }
 
   async #carry(held: Seen & { readonly askedAtMs: number }): Promise<Seen> {
     this.#lostAskMs = null
-    const after = await this.#core.carry(this.#effect, held)
-    if (after !== null) return after
-    const [now] = await this.#core.context.journal.read([held.entry.id])
-    return now ?? held
+    const { clock, journal } = this.#core.context
+    const { effect } = this.#order
+    try {
+      const after = await this.#core.carry(effect, held)
+      if (after === null) return (await this.#untilAnswered(() => journal.read([held.entry.id])))[0] ?? held
+      this.lastSeen = after.entry
+      // The `settled` handler is consequence: the caller waits for its first run, but not for ever (P8).
+      const over = new AbortController()
+      await Promise.race([after.settlement, clock.sleep(effect.capabilities.limits.timeoutMs, over.signal)])
+      over.abort()
+      return after
+    } catch (error) {
+      // What was sent is not known to be recorded: that is a doubt, whatever failed.
+      throw new EffectInDoubt(identityOf(held.entry), held.entry.state, held.entry.reason, { cause: error })
+    }
   }
 
-  /**
-   * Whether a lease that the journal shows is one that we asked for and whose answer was lost: then nothing was sent
-   * under it, and going on beats a doubt that nobody can end. Our time counts from the request that was lost.
-   */
-  #adopt(entry: Entry, expectedFence: number): boolean {
-    return (
-      this.#lostAskMs !== null &&
-      entry.owner === this.#core.context.owner &&
-      entry.fence === expectedFence &&
-      entry.fingerprint === this.#prepared.intent.fingerprint &&
-      !this.#core.isCarrying(entry.id)
-    )
+  #askForLease<T>(ask: () => Promise<T>): Promise<T> {
+    const askedAtMs = this.#core.context.clock.monotonicMs()
+    return this.#untilAnswered(ask, () => {
+      this.#lostAskMs ??= askedAtMs
+    })
   }
 
-  async #untilAnswered<T>(askedAtMs: number, ask: () => Promise<T>): Promise<T> {
+  async #untilAnswered<T>(ask: () => Promise<T>, onLost: () => void = () => undefined): Promise<T> {
     const { clock, randomness } = this.#core.context
     for (let tries = 1; ; tries++) {
       try {
@@ -146,9 +182,10 @@ export class Drive<Tx> {
         this.trouble = null
         return answer
       } catch (error) {
+        if (!isTransient(error)) throw error
         this.trouble = error
-        if (!isTransient(error) || this.#callers === 0) throw error
-        this.#lostAskMs ??= askedAtMs
+        onLost()
+        if (this.#callers === 0) throw error
         await clock.sleep(backoffMs(randomness, tries, JOURNAL_RETRY))
       }
     }

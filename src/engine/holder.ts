@@ -126,7 +126,7 @@ export class Holder<Tx> {
     const giveUpAtMs = clock.monotonicMs() + WRITE_PATIENCE_MS
     for (let tries = 1; ; tries++) {
       try {
-        const written = await this.#write({ id: entry.id, fence: entry.fence, owner: this.#context.owner, change })
+        const written = await this.#write({ id: entry.id, fence: entry.fence, owner: entry.owner ?? '', change })
         if (written.applied) return { entry: enact(entry, change, written.nowMs), nowMs: written.nowMs }
         return tries === 1 ? null : await this.#appliedEarlier(entry, change)
       } catch (error) {

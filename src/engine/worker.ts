@@ -2,7 +2,6 @@ import type { EffectTerms, Seen } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { tell } from './context.js'
 import type { Core } from './core.js'
-import { runSettlement } from './settlement.js'
 
 /** How the loop in this process works. */
 export interface WorkerOptions {
@@ -32,7 +31,7 @@ export class Worker<Tx> {
     this.#core = core
     this.#options = options
     const { namespace, effects } = core.context
-    this.#terms = [...effects.values()].map((effect) => ({ namespace, effect: effect.name, ...core.termsOf(effect) }))
+    this.#terms = [...effects.values()].map((effect) => ({ namespace, effect: effect.name, ...core.newTerms(effect) }))
   }
 
   /** Looks at the journal once, so that a journal that cannot be used is known at once, and then goes on by itself. */
@@ -102,7 +101,7 @@ export class Worker<Tx> {
     const { context } = this.#core
     const [seen] = await context.journal.read([id])
     const effect = seen === undefined || seen === null ? undefined : context.effects.get(seen.entry.effect)
-    if (effect !== undefined) await runSettlement(context, effect, id)
+    if (effect !== undefined) await this.#core.settle(effect, id)
   }
 
   async #sleep(delayMs: number): Promise<void> {
