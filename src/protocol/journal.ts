@@ -56,8 +56,9 @@ export type SettlementResult =
  * The durable record of all effects: the port through which the engine meets a database.
  *
  * All times are on the journal's own clock (P3). Each method is atomic for each of its entries; batch methods answer in
- * the order of their arguments, and one bad row never fails its neighbours (in its place stands a JournalError, and nothing of it was written). A method that throws may or may not have
- * written: the engine then reads again, and the fence decides.
+ * the order of their arguments, and one bad row never fails its neighbours: in its place stands a JournalError, and
+ * nothing of it was written. A method that throws may or may not have written: the engine then reads again, and the
+ * fence decides.
  *
  * `Tx` is the journal's transaction, as the user's `settled` handlers and `enqueue` calls see it.
  */

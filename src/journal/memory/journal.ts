@@ -1,0 +1,303 @@
+import {
+  type Begun,
+  begin,
+  type Claimed,
+  type ClaimTerms,
+  claim,
+  type EffectTerms,
+  type Entry,
+  enact,
+  enqueue,
+  type Intent,
+  isAtRest,
+  isClaimable,
+  type Journal,
+  JournalError,
+  type JournalTime,
+  type JournalWrite,
+  type Renewal,
+  type Seen,
+  type SettlementResult,
+  type Written,
+} from '../../protocol/index.js'
+import type { Clock } from '../../system/index.js'
+import { mayRenew, renewed } from '../renewal.js'
+import { isSettleable, markSettled, noteSettlementFailure } from '../settlement.js'
+import { MemoryTransaction } from './transaction.js'
+
+/** Where in an operation a simulator may hold it up, let others go first, or break it. */
+export type Moment = 'before' | 'after'
+
+export interface MemoryJournalOptions {
+  /** Its wall clock is the journal's own clock (P3). */
+  readonly clock: Clock
+  /**
+   * Awaited before and after the one indivisible step of every operation. Throwing `before` stands for a request that
+   * was lost, throwing `after` for a lost answer: it was written. Default: gives way once.
+   */
+  readonly pause?: (operation: keyof Journal, moment: Moment) => Promise<void>
+}
+
+type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
+
+/**
+ * A journal in memory, for tests and simulation: the protocol's own functions over a map. It is gone with its process,
+ * so it keeps none of the promises that rest on durability.
+ */
+export class MemoryJournal implements Journal<MemoryTransaction> {
+  readonly #clock: Clock
+  readonly #pause: (operation: keyof Journal, moment: Moment) => Promise<void>
+  readonly #entries = new Map<string, Entry>()
+  readonly #history = new Map<string, Entry[]>()
+  readonly #awaited = new Set<string>()
+  readonly #listeners = new Set<(id: string) => void>()
+  /** Entries that an open transaction has made or is settling. */
+  readonly #locked = new Map<string, MemoryTransaction>()
+
+  constructor(options: MemoryJournalOptions) {
+    this.#clock = options.clock
+    this.#pause = options.pause ?? (() => Promise.resolve())
+  }
+
+  async begin(items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): Promise<readonly Begun[]> {
+    await this.#pause('begin', 'before')
+    const begun: Begun[] = []
+    for (const item of items) {
+      await this.#unlocked(item.intent.id, null)
+      begun.push(this.#begin(item.intent, item.terms))
+    }
+    await this.#pause('begin', 'after')
+    return begun
+  }
+
+  #begin(intent: Intent, terms: ClaimTerms): Begun {
+    const nowMs = this.#now()
+    const existing = this.#entries.get(intent.id)
+    if (existing !== undefined) return { created: false, entry: copy(existing), nowMs }
+    const entry = this.#put(begin(intent, terms, nowMs))
+    return { created: true, entry: copy(entry), nowMs }
+  }
+
+  async enqueue(
+    tx: MemoryTransaction,
+    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+  ): Promise<readonly boolean[]> {
+    await this.#pause('enqueue', 'before')
+    const created: boolean[] = []
+    for (const { intent, notBeforeMs } of items) {
+      await this.#unlocked(intent.id, tx)
+      tx.assertOpen()
+      created.push(this.#enqueue(tx, intent, notBeforeMs))
+    }
+    await this.#pause('enqueue', 'after')
+    return created
+  }
+
+  #enqueue(tx: MemoryTransaction, intent: Intent, notBeforeMs: number | null): boolean {
+    if (this.#entries.has(intent.id) || this.#locked.has(intent.id)) return false
+    const nowMs = this.#now()
+    const entry = enqueue(intent, notBeforeMs === null ? nowMs : notBeforeMs, nowMs)
+    this.#lock(intent.id, tx)
+    tx.onCommit(() => this.#put(entry))
+    return true
+  }
+
+  async claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
+    await this.#pause('claim', 'before')
+    const claimed = this.#claim(id, terms)
+    await this.#pause('claim', 'after')
+    return claimed
+  }
+
+  #claim(id: string, terms: ClaimTerms): Claimed | null {
+    const nowMs = this.#now()
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return null
+    if (!isClaimable(entry, nowMs)) return { claimed: false, entry: copy(entry), nowMs }
+    return { claimed: true, entry: copy(this.#put(claim(entry, terms, nowMs))), nowMs }
+  }
+
+  async claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
+    await this.#pause('claimDue', 'before')
+    const nowMs = this.#now()
+    const seen = this.#dueOf(effects)
+      .filter(({ entry }) => isClaimable(entry, nowMs))
+      .slice(0, limit)
+      .map(({ entry, terms }) => ({ entry: copy(this.#put(claim(entry, terms, nowMs))), nowMs }))
+    await this.#pause('claimDue', 'after')
+    return seen
+  }
+
+  async write(writes: readonly JournalWrite[]): Promise<readonly Written[]> {
+    await this.#pause('write', 'before')
+    const written = writes.map((each) => this.#write(each))
+    await this.#pause('write', 'after')
+    return written
+  }
+
+  #write({ id, fence, change }: JournalWrite): Written {
+    const entry = this.#entries.get(id)
+    if (entry === undefined || entry.fence !== fence) return { applied: false }
+    const nowMs = this.#now()
+    this.#put(enact(entry, change, nowMs))
+    return { applied: true, nowMs }
+  }
+
+  async renew({ intent, terms }: Renewal): Promise<Begun | null> {
+    await this.#pause('renew', 'before')
+    const nowMs = this.#now()
+    const entry = this.#entries.get(intent.id)
+    let begun: Begun | null = null
+    if (entry !== undefined && mayRenew(entry, intent)) {
+      this.#history.set(entry.id, [...(this.#history.get(entry.id) ?? []), entry])
+      begun = { created: true, entry: copy(this.#put(renewed(entry, intent, terms, nowMs))), nowMs }
+    } else if (entry !== undefined) {
+      begun = { created: false, entry: copy(entry), nowMs }
+    }
+    await this.#pause('renew', 'after')
+    return begun
+  }
+
+  async read(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
+    await this.#pause('read', 'before')
+    const seen = ids.map((id) => this.#seen(id))
+    await this.#pause('read', 'after')
+    return seen
+  }
+
+  async earlierFingerprints(id: string): Promise<readonly string[]> {
+    await this.#pause('earlierFingerprints', 'before')
+    const fingerprints = (this.#history.get(id) ?? []).map((entry) => entry.fingerprint)
+    await this.#pause('earlierFingerprints', 'after')
+    return fingerprints
+  }
+
+  async await(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
+    await this.#pause('await', 'before')
+    for (const id of ids) {
+      const entry = this.#entries.get(id)
+      if (entry !== undefined && !isAtRest(entry.state)) this.#awaited.add(id)
+    }
+    const seen = ids.map((id) => this.#seen(id))
+    await this.#pause('await', 'after')
+    return seen
+  }
+
+  subscribe(listener: (id: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async dueSettlements(effects: readonly EffectName[], limit: number): Promise<readonly string[]> {
+    await this.#pause('dueSettlements', 'before')
+    const nowMs = this.#now()
+    const ids = this.#dueOf(effects)
+      .filter(({ entry }) => isSettleable(entry) && entry.dueAtMs !== null && entry.dueAtMs <= nowMs)
+      .slice(0, limit)
+      .map(({ entry }) => entry.id)
+    await this.#pause('dueSettlements', 'after')
+    return ids
+  }
+
+  async settle(id: string, handler: (tx: MemoryTransaction, entry: Entry) => Promise<void>): Promise<SettlementResult> {
+    await this.#pause('settle', 'before')
+    const entry = this.#entries.get(id)
+    if (entry === undefined || !isSettleable(entry) || this.#locked.has(id)) {
+      await this.#pause('settle', 'after')
+      return { ran: false, entry: entry === undefined ? null : copy(entry) }
+    }
+    const tx = new MemoryTransaction()
+    this.#lock(id, tx)
+    try {
+      await handler(tx, copy(entry))
+      tx.onCommit(() => this.#put(markSettled(entry, this.#now())))
+      tx.commit()
+    } finally {
+      tx.rollback()
+    }
+    await this.#pause('settle', 'after')
+    return { ran: true }
+  }
+
+  async settlementFailed(id: string, retryInMs: number | null): Promise<void> {
+    await this.#pause('settlementFailed', 'before')
+    const entry = this.#entries.get(id)
+    if (entry !== undefined && isSettleable(entry) && !this.#locked.has(id)) {
+      this.#put(noteSettlementFailure(entry, retryInMs, this.#now()))
+    }
+    await this.#pause('settlementFailed', 'after')
+  }
+
+  async nextDueInMs(effects: readonly EffectName[]): Promise<number | null> {
+    await this.#pause('nextDueInMs', 'before')
+    const nowMs = this.#now()
+    const next = this.#dueOf(effects)[0]?.entry.dueAtMs ?? null
+    await this.#pause('nextDueInMs', 'after')
+    return next === null ? null : Math.max(0, next - nowMs)
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear()
+  }
+
+  /** Every entry, for a simulator's checks. */
+  entries(): readonly Entry[] {
+    return [...this.#entries.values()].map(copy)
+  }
+
+  #now(): JournalTime {
+    return this.#clock.wallMs()
+  }
+
+  #seen(id: string): Seen | null {
+    const entry = this.#entries.get(id)
+    return entry === undefined ? null : { entry: copy(entry), nowMs: this.#now() }
+  }
+
+  #put(entry: Entry): Entry {
+    const kept = copy(entry)
+    this.#entries.set(entry.id, kept)
+    if (this.#awaited.has(entry.id)) for (const listener of [...this.#listeners]) listener(entry.id)
+    if (isAtRest(entry.state)) this.#awaited.delete(entry.id)
+    return kept
+  }
+
+  /** Entries of these effects that have a due time, the earliest first. */
+  #dueOf<Terms extends EffectName>(effects: readonly Terms[]): { entry: Entry; terms: Terms }[] {
+    const due: { entry: Entry; terms: Terms }[] = []
+    for (const entry of this.#entries.values()) {
+      const terms = effects.find((each) => each.namespace === entry.namespace && each.effect === entry.effect)
+      if (terms !== undefined && entry.dueAtMs !== null) due.push({ entry, terms })
+    }
+    return due.sort((a, b) => (a.entry.dueAtMs ?? 0) - (b.entry.dueAtMs ?? 0))
+  }
+
+  #lock(id: string, tx: MemoryTransaction): void {
+    this.#locked.set(id, tx)
+    void tx.ended.then(() => {
+      if (this.#locked.get(id) === tx) this.#locked.delete(id)
+    })
+  }
+
+  /** Waits, as a database does, until no other open transaction has made this entry. */
+  async #unlocked(id: string, tx: MemoryTransaction | null): Promise<void> {
+    for (;;) {
+      const holder = this.#locked.get(id)
+      if (holder === undefined || holder === tx || this.#entries.has(id)) return
+      if (tx !== null) {
+        for (let next: MemoryTransaction | null = holder; next !== null; next = next.waitsFor) {
+          if (next === tx)
+            throw new JournalError(`Deadlock between two transactions over entry ${id}. Roll back and try again.`)
+        }
+        tx.waitsFor = holder
+      }
+      await holder.ended
+      if (tx !== null) tx.waitsFor = null
+    }
+  }
+}
+
+/** What leaves or enters the journal is a copy: nobody changes a row by changing an object. */
+function copy<T extends object>(value: T): T {
+  return structuredClone(value)
+}
