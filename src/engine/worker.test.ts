@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest'
+import { MemoryJournal } from '../journal/memory/index.js'
+import { entryId, type Intent, type Provider, reference } from '../protocol/index.js'
+import { realClock } from '../system/index.js'
+import { Counterfoil, defineEffect, type EffectDefinition } from './index.js'
+
+interface Order {
+  readonly id: string
+}
+interface Receipt {
+  readonly id: string
+}
+
+/** What a lost worker leaves behind: an entry whose lease runs out. */
+async function lostWorker(journal: MemoryJournal, key: string, leaseMs: number): Promise<Intent> {
+  const intent: Intent = {
+    id: entryId('default', 'charge', key),
+    namespace: 'default',
+    effect: 'charge',
+    key,
+    generation: 1,
+    reference: reference('default', 'charge', key, 1),
+    input: { id: key },
+    fingerprint: 'any',
+    serializeKey: null,
+    group: null,
+    hasSettledHandler: true,
+  }
+  await journal.begin([{ intent, terms: { owner: 'lost', leaseMs, timeoutMs: leaseMs } }])
+  return intent
+}
+
+function setUp(
+  provider: Provider<Order, Receipt>,
+  overrides: Partial<EffectDefinition<Order, Receipt, unknown, Order>> = {},
+) {
+  const journal = new MemoryJournal({ clock: realClock })
+  const settled = deferred<string>()
+  const parked = deferred<string>()
+  const effect = defineEffect<Order, Receipt, unknown>({
+    name: 'charge',
+    key: (order) => order.id,
+    provider,
+    timeout: '1s',
+    retryDelay: { first: 5, longest: 20 },
+    settled: (_tx, _order, outcome) => settled.resolve(outcome.kind),
+    ...overrides,
+  })
+  const counterfoil = new Counterfoil({
+    journal,
+    effects: [effect],
+    pollInterval: 20,
+    hooks: { onParked: (_identity, reason) => parked.resolve(reason?.code ?? '') },
+  })
+  return { journal, effect, counterfoil, settled: settled.promise, parked: parked.promise }
+}
+
+function deferred<T>() {
+  let resolve: (value: T) => void = () => undefined
+  const promise = new Promise<T>((fulfil) => {
+    resolve = fulfil
+  })
+  return { promise, resolve }
+}
+
+describe('the worker loop', () => {
+  it('ends the doubt about a lost worker by the key, and runs the settled handler', async () => {
+    let calls = 0
+    const { journal, counterfoil, settled } = setUp({
+      execute: async () => ({ id: `ch_${++calls}` }),
+      idempotencyKey: { window: '24h' },
+    })
+    const intent = await lostWorker(journal, 'order-1', 30)
+    await counterfoil.start()
+    expect(await settled).toBe('succeeded')
+    await counterfoil.stop()
+    const [seen] = await journal.read([intent.id])
+    expect(seen?.entry).toMatchObject({ state: 'succeeded', externalId: 'ch_1', settlement: 'done', owner: null })
+  })
+
+  it('finds what a lost worker has done, and does not call again', async () => {
+    let calls = 0
+    const { journal, counterfoil, settled } = setUp({
+      execute: async () => ({ id: `ch_${++calls}` }),
+      find: async () => ({ id: 'ch_of_the_lost_worker' }),
+      settlesWithin: '1h',
+    })
+    const intent = await lostWorker(journal, 'order-1', 30)
+    await counterfoil.start()
+    expect(await settled).toBe('succeeded')
+    await counterfoil.stop()
+    const [seen] = await journal.read([intent.id])
+    expect(seen?.entry).toMatchObject({ state: 'succeeded', externalId: 'ch_of_the_lost_worker' })
+    expect(calls).toBe(0)
+  })
+
+  it('never re-sends a key that may have expired: it parks (P4)', async () => {
+    let calls = 0
+    const { journal, counterfoil, parked } = setUp(
+      { execute: async () => ({ id: `ch_${++calls}` }), idempotencyKey: { window: 1_100, margin: 50 } },
+      { timeout: 1_000 },
+    )
+    await lostWorker(journal, 'order-1', 100)
+    await counterfoil.start()
+    expect(await parked).toBe('key_expired')
+    await counterfoil.stop()
+    expect(calls).toBe(0)
+  })
+
+  it('leaves entries of effects that it does not know to processes that do', async () => {
+    const { journal, counterfoil } = setUp({ execute: async () => ({ id: 'x' }), inDoubt: 'park' })
+    const intent = await lostWorker(journal, 'order-1', 1)
+    const stranger = new Counterfoil({ journal, effects: [], pollInterval: 5 })
+    await stranger.start()
+    await realClock.sleep(30)
+    await stranger.stop()
+    expect((await journal.read([intent.id]))[0]?.entry.state).toBe('executing')
+    await counterfoil.stop()
+  })
+
+  it('tries a failing settled handler again until it succeeds, in its own transaction (P8)', async () => {
+    let runs = 0
+    const done = deferred<void>()
+    const { journal, counterfoil, effect } = setUp(
+      { execute: async () => ({ id: 'ch_1' }), inDoubt: 'park' },
+      {
+        settled: () => {
+          if (++runs < 3) throw new Error('deadlock detected')
+          done.resolve()
+        },
+      },
+    )
+    await counterfoil.start()
+    await counterfoil.perform(effect, { id: 'order-1' })
+    await done.promise
+    await counterfoil.stop()
+    expect(runs).toBe(3)
+    const [seen] = await journal.read([entryId('default', 'charge', 'order-1')])
+    expect(seen?.entry).toMatchObject({ state: 'succeeded', settlement: 'done' })
+  })
+
+  it('lets calls under way end when it stops, and leaves nothing in doubt', async () => {
+    const started = deferred<void>()
+    const { journal, counterfoil, effect } = setUp({
+      execute: async () => {
+        started.resolve()
+        await realClock.sleep(100)
+        return { id: 'ch_1' }
+      },
+      inDoubt: 'park',
+    })
+    await counterfoil.start()
+    const receipt = counterfoil.perform(effect, { id: 'order-1' })
+    await started.promise
+    await counterfoil.stop()
+    expect((await journal.read([entryId('default', 'charge', 'order-1')]))[0]?.entry.state).toBe('succeeded')
+    expect(await receipt).toEqual({ id: 'ch_1' })
+  })
+})
