@@ -1,0 +1,29 @@
+import type { Order } from './application.js'
+import { fraction, shuffled } from './seeded.js'
+
+const DECLINED_SHARE = 0.05
+
+/** The orders of a cell. A few cards are declined; the seed says which, and what the orders cost. */
+export function makeOrders(count: number, seed: number): Order[] {
+  return Array.from({ length: count }, (_, index) => {
+    const id = `order-${String(index + 1).padStart(4, '0')}`
+    const declined = fraction(seed, `card of ${id}`) < DECLINED_SHARE
+    return {
+      id,
+      cents: 500 + Math.floor(fraction(seed, `price of ${id}`) * 20_000),
+      card: declined ? 'pm_card_visa_chargeDeclined' : 'pm_card_visa',
+    }
+  })
+}
+
+/** Chooses by the seed which orders a fault strikes: a quarter, of those whose cards are good. */
+export function strike(
+  orders: readonly Order[],
+  seed: number,
+  atMost = Number.POSITIVE_INFINITY,
+): { readonly struck: readonly Order[]; readonly spared: readonly Order[] } {
+  const good = orders.filter((order) => order.card === 'pm_card_visa')
+  const count = Math.min(Math.ceil(orders.length / 4), atMost, good.length)
+  const struck = new Set(shuffled(good, seed, (order) => `strike ${order.id}`).slice(0, count))
+  return { struck: [...struck], spared: orders.filter((order) => !struck.has(order)) }
+}
