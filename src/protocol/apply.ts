@@ -1,3 +1,4 @@
+import { assertCallEndsInsideLease } from './claim.js'
 import type { Entry, JournalTime, Settlement, State } from './entry.js'
 import { ProtocolViolation } from './errors.js'
 import type { JsonValue } from './json.js'
@@ -54,7 +55,11 @@ export interface Change {
   readonly settlement: Settlement
 }
 
-/** The entry after `event`, at `nowMs` on the journal's clock. */
+/**
+ * The entry after `event`, at `nowMs` on the journal's clock.
+ *
+ * @throws {ProtocolViolation} for an event that cannot happen in the entry's state.
+ */
 export function apply(entry: Entry, event: Event, nowMs: JournalTime): Entry {
   return enact(entry, transition(entry, event), nowMs)
 }
@@ -62,12 +67,14 @@ export function apply(entry: Entry, event: Event, nowMs: JournalTime): Entry {
 /**
  * What `event` changes in `entry`.
  *
- * @throws {ProtocolViolation} for an event that cannot happen in the entry's state: a bug, never an operating error.
+ * @throws {ProtocolViolation} for an event that cannot happen in the entry's state, or to an entry that nobody holds: a bug, never
+ *   an operating error.
  */
 export function transition(entry: Entry, event: Event): Change {
   switch (event.type) {
     case 'attempt_started':
       expectState(entry, event, 'in_doubt')
+      assertCallEndsInsideLease(event)
       return {
         ...unchanged(entry),
         state: 'executing',
@@ -178,6 +185,9 @@ function expectState(entry: Entry, event: Event, state: State): void {
     throw new ProtocolViolation(
       `${event.type} cannot happen to entry ${entry.id} in state ${entry.state}, only in ${state}`,
     )
+  }
+  if (entry.owner === null) {
+    throw new ProtocolViolation(`${event.type} cannot happen to entry ${entry.id}: nobody holds it`)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Entry, Intent, JournalTime } from './entry.js'
+import { ProtocolViolation } from './errors.js'
 
 /** On what terms somebody takes an entry. */
 export interface ClaimTerms {
@@ -9,7 +10,11 @@ export interface ClaimTerms {
   readonly timeoutMs: number
 }
 
-/** A new entry, claimed at once: the first call is about to be made (P1). */
+/**
+ * A new entry, claimed at once: the first call is about to be made (P1).
+ *
+ * @throws {ProtocolViolation} when the call would not end inside the lease (P3).
+ */
 export function begin(intent: Intent, terms: ClaimTerms, nowMs: JournalTime): Entry {
   const pending = enqueue(intent, nowMs, nowMs)
   return takeForCall(pending, terms, nowMs)
@@ -52,11 +57,24 @@ export function isClaimable(entry: Entry, nowMs: JournalTime): boolean {
   return free && entry.dueAtMs !== null && entry.dueAtMs <= nowMs
 }
 
+/** Whether what this holder writes may take effect: the entry is held, by it, under its own claim (P2). */
+export function isHeldBy(entry: Entry, holder: { readonly owner: string; readonly fence: number }): boolean {
+  // A write that releases the lease clears the owner, so that a late copy of an earlier write finds nothing to change.
+  return entry.fence === holder.fence && entry.owner === holder.owner
+}
+
 /**
  * The entry as its new holder has it. From `pending` it goes straight to `executing`, since a call is always allowed
  * there; a lost call becomes a doubt; a doubt stays one, held.
+ *
+ * @throws {ProtocolViolation} when it is not claimable, or the call would not end inside the lease (P3).
  */
 export function claim(entry: Entry, terms: ClaimTerms, nowMs: JournalTime): Entry {
+  if (!isClaimable(entry, nowMs)) {
+    throw new ProtocolViolation(
+      `Entry ${entry.id} cannot be claimed: it is ${entry.state}, and held, not due or at rest`,
+    )
+  }
   if (entry.state === 'pending') return takeForCall(entry, terms, nowMs)
   return {
     ...entry,
@@ -73,14 +91,23 @@ export function isRenewable(entry: Entry): boolean {
 }
 
 function takeForCall(entry: Entry, terms: ClaimTerms, nowMs: JournalTime): Entry {
+  assertCallEndsInsideLease(terms)
   return {
     ...entry,
     ...held(entry, terms, nowMs),
     state: 'executing',
     attempts: entry.attempts + 1,
-    // Known not to have been executed: whatever was sent before left no trace, so the key's window starts anew.
-    firstSentAtMs: nowMs,
+    // Known not to have been executed, but the service may know our key since then (a stored refusal) and count its
+    // window from there: a window counted anew would outlast the service's (P4).
+    firstSentAtMs: entry.firstSentAtMs ?? nowMs,
     lastDeadlineAtMs: nowMs + terms.timeoutMs,
+  }
+}
+
+/** P3: whoever makes a call has given up on it before anybody else may take the entry. */
+export function assertCallEndsInsideLease(terms: { readonly leaseMs: number; readonly timeoutMs: number }): void {
+  if (!(terms.timeoutMs <= terms.leaseMs)) {
+    throw new ProtocolViolation(`A call of ${terms.timeoutMs} ms does not end inside a lease of ${terms.leaseMs} ms`)
   }
 }
 

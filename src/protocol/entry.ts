@@ -70,7 +70,10 @@ export interface Entry {
   readonly attempts: number
   /** Look-ups in a row that could not ask. */
   readonly findFailures: number
-  /** The start of the first call since the entry was last known not to have been executed: the key's window counts from here (P4). */
+  /**
+   * The start of the first call of this generation: the key's window counts from here (P4). A call that is known not to
+   * have been executed counts too: the service may have met our key with it.
+   */
   readonly firstSentAtMs: JournalTime | null
   /** The latest moment at which a call may still have been under way. */
   readonly lastDeadlineAtMs: JournalTime | null
