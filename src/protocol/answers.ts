@@ -1,4 +1,4 @@
-import type { JsonValue } from './json.js'
+import { type JsonValue, storableText, toJsonLossy } from './json.js'
 import type { Outcome, Reason } from './outcome.js'
 
 /** What a provider's code throws to say what it knows. Anything else that it throws is classified, at worst as unknown. */
@@ -40,7 +40,9 @@ export class NotExecuted extends Answer {
   readonly retryAfterMs: number | null
   constructor(code: string, message: string, options: NotExecutedOptions = {}) {
     super(reasonOf(code, message, options.detail), causeOf(options))
-    this.retryAfterMs = options.retryAfterMs ?? null
+    const retryAfterMs = options.retryAfterMs ?? Number.NaN
+    // Services send all sorts of Retry-After; a nonsensical one must not reach the journal.
+    this.retryAfterMs = Number.isFinite(retryAfterMs) && retryAfterMs >= 0 ? retryAfterMs : null
   }
 }
 
@@ -59,6 +61,11 @@ export class OutcomeUnknown extends Answer {
   }
 }
 
+/** The reason that a thrown answer carries; undefined for any other error. */
+export function reasonOfAnswer(error: unknown): Reason | undefined {
+  return error instanceof Answer ? error.reason : undefined
+}
+
 /** The outcome that a thrown answer stands for; undefined for any other error. */
 export function outcomeOfAnswer(error: unknown): Exclude<Outcome, { kind: 'executed' }> | undefined {
   if (error instanceof Rejected) return { kind: 'rejected', reason: error.reason, settlesDoubt: error.settlesDoubt }
@@ -69,8 +76,10 @@ export function outcomeOfAnswer(error: unknown): Exclude<Outcome, { kind: 'execu
   return undefined
 }
 
+// What a service wrote may hold anything; a reason that cannot be stored would cost us what it says.
 function reasonOf(code: string, message: string, detail: JsonValue | undefined): Reason {
-  return detail === undefined ? { code, message } : { code, message, detail }
+  const reason = { code: storableText(String(code)), message: storableText(String(message)) }
+  return detail === undefined ? reason : { ...reason, detail: toJsonLossy(detail) }
 }
 
 function causeOf(options: ErrorOptions): ErrorOptions {

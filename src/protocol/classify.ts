@@ -1,32 +1,46 @@
-import { NotExecuted, OutcomeUnknown, outcomeOfAnswer } from './answers.js'
+import { outcomeOfAnswer, reasonOfAnswer } from './answers.js'
 import { storableText } from './json.js'
 import type { Outcome, Reason } from './outcome.js'
 
-/** Failures before a connection stood: no byte of a request can have left. */
+/** Failures of the steps before a connection: no byte of a request can have left. */
 const BEFORE_CONNECTION = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
-  'ERR_INVALID_URL',
+  // The service's certificate is judged before the first byte of a request.
   'ERR_TLS_CERT_ALTNAME_INVALID',
   'CERT_HAS_EXPIRED',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
 ])
+
+/** Which system call failed decides: Linux reports the very same codes (ICMP) for a connection that had long stood. */
+const BEFORE_CONNECTION_SYSCALLS = new Set(['connect', 'getaddrinfo'])
 
 type FailedOutcome = Exclude<Outcome, { kind: 'executed' }>
 
 /**
  * What an error of a call proves. Only a failure to connect proves that nothing was executed; everything that is not
- * surely harmless is `unknown` (a reset while reading, a timeout, a 5xx, a bug in the provider's code).
+ * surely harmless is `unknown` (a reset while reading, a timeout, a 5xx, a bug in the provider's code). It never throws.
  *
- * Sources: Node's `net` and undici error codes, each tried against a real socket.
+ * It trusts that a call sends one request: the error of a second one (a retry of the SDK's own, a redirect that was
+ * followed) says nothing about the first.
+ *
+ * Sources: Node's `net`, `tls` and undici error codes, each tried against a real socket. Other TLS errors
+ * (`ERR_SSL_WRONG_VERSION_NUMBER`, `EPROTO`) look the same in a handshake and after a request was read: unknown.
  */
 export function classifyError(error: unknown): FailedOutcome {
+  try {
+    return classified(error)
+  } catch {
+    // Only to look at what was thrown may throw (a getter, a revoked proxy): that proves nothing.
+    return { kind: 'unknown', reason: UNREADABLE, keySpent: false }
+  }
+}
+
+function classified(error: unknown): FailedOutcome {
   const answer = outcomeOfAnswer(error)
   if (answer !== undefined) return answer
   const beforeConnection = findInCauses(error, isBeforeConnection)
@@ -41,35 +55,74 @@ export function isConnectionFailure(error: unknown): boolean {
 }
 
 function isBeforeConnection(error: object): boolean {
-  const code = 'code' in error ? error.code : undefined
-  if (typeof code !== 'string') return false
-  if (BEFORE_CONNECTION.has(code)) return true
-  const inConnect = 'syscall' in error && error.syscall === 'connect'
-  return inConnect && (code === 'ECONNRESET' || code === 'ETIMEDOUT')
+  const code = textAt(error, 'code')
+  const syscall = textAt(error, 'syscall')
+  if (code !== undefined && BEFORE_CONNECTION.has(code)) return true
+  if (code !== undefined && syscall !== undefined && BEFORE_CONNECTION_SYSCALLS.has(syscall)) return true
+  return isUrlOfFetch(error)
 }
 
-/** A storable reason for any thrown thing. */
+// fetch wraps the failure to parse its URL; a bare one may come from code that ran after the call.
+function isUrlOfFetch(error: object): boolean {
+  const cause = memberOf(error, 'cause')
+  return error instanceof TypeError && isObject(cause) && textAt(cause, 'code') === 'ERR_INVALID_URL'
+}
+
+const UNREADABLE: Reason = { code: 'thrown', message: 'Something was thrown that cannot even be looked at.' }
+
+/** A storable reason for any thrown thing. It never throws. */
 export function reasonOfError(error: unknown): Reason {
-  if (error instanceof NotExecuted || error instanceof OutcomeUnknown) return error.reason
-  if (error instanceof Error) {
-    const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
-    return { code: storableText(code), message: storableText(error.message) || error.name }
+  try {
+    return reasonOfAnswer(error) ?? (isObject(error) ? reasonOfObject(error) : reasonOfValue(error))
+  } catch {
+    return UNREADABLE
   }
-  return { code: 'thrown', message: storableText(String(error)) }
+}
+
+function reasonOfValue(value: unknown): Reason {
+  return { code: 'thrown', message: storableText(String(value)) }
+}
+
+function reasonOfObject(error: object): Reason {
+  const name = textAt(error, 'name') || 'thrown'
+  const message = textAt(error, 'message') || messageOfFirst(error) || name
+  return { code: storableText(textAt(error, 'code') || name), message: storableText(message) }
+}
+
+// Node's failure to connect to any address of a name is an AggregateError without a message.
+function messageOfFirst(error: object): string | undefined {
+  const [first] = errorsOf(error)
+  return isObject(first) ? textAt(first, 'message') : undefined
 }
 
 const MAX_CAUSES = 8
 
 function findInCauses(error: unknown, matches: (error: object) => boolean): object | undefined {
   let current: unknown = error
-  for (let i = 0; i < MAX_CAUSES && typeof current === 'object' && current !== null; i++) {
+  for (let i = 0; i < MAX_CAUSES && isObject(current); i++) {
     if (matches(current)) return current
     // Node tries every address of a name: all of them must have failed before a connection stood.
-    if (current instanceof AggregateError && current.errors.length > 0) {
-      const all = current.errors.every((each: unknown) => typeof each === 'object' && each !== null && matches(each))
-      if (all) return current
-    }
-    current = 'cause' in current ? current.cause : undefined
+    const errors = errorsOf(current)
+    if (errors.length > 0 && errors.every((each) => isObject(each) && matches(each))) return current
+    current = memberOf(current, 'cause')
   }
   return undefined
+}
+
+function errorsOf(error: object): readonly unknown[] {
+  const errors = error instanceof AggregateError ? memberOf(error, 'errors') : undefined
+  return Array.isArray(errors) ? errors : []
+}
+
+function textAt(error: object, name: string): string | undefined {
+  const member = memberOf(error, name)
+  return typeof member === 'string' ? member : undefined
+}
+
+function memberOf(error: object, name: string): unknown {
+  return (error as Readonly<Record<string, unknown>>)[name]
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

@@ -9,85 +9,114 @@ export const MAX_INPUT_BYTES = 1_048_576
 /** Deeper nesting is refused: it is never data that a person meant, and parsers on the way give up at various depths. */
 export const MAX_DEPTH = 200
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: U+0000 is the very character that jsonb refuses
-const UNSTORABLE_TEXT = /\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
-
 /**
  * A private copy of `value`, equal to it, that later changes to `value` cannot reach.
  *
- * Object properties that are `undefined` count as absent, as in JSON. Everything else that JSON would drop, change or
- * refuse is an error that names the place: bigint, NaN, infinities, -0, Date and other class instances, functions,
- * symbols, cycles, holes and `undefined` in arrays, U+0000 and lone surrogates (jsonb refuses both).
+ * Object properties that are `undefined` count as absent, as in JSON; non-enumerable ones are no data. Everything else
+ * that JSON would drop, change or refuse is an error that names the place: bigint, NaN, infinities, -0, Date and other
+ * class instances, functions, symbols, cycles, holes and `undefined` in arrays, named properties of arrays, U+0000 and
+ * lone surrogates (jsonb refuses both).
  *
  * @throws {InvalidInputError} before anything is written or sent.
  */
 export function toJson(value: unknown, what = 'input'): JsonValue {
-  assertStorable(value, what, [])
-  const text = JSON.stringify(value)
-  const bytes = Buffer.byteLength(text)
-  if (bytes > MAX_INPUT_BYTES) {
-    throw new InvalidInputError(
-      what,
-      `is ${bytes} bytes of JSON, over the limit of ${MAX_INPUT_BYTES} (1 MiB): keep the document elsewhere and pass its id`,
-    )
-  }
-  return JSON.parse(text) as JsonValue
+  // One walk both checks and copies: what a getter or a proxy answers is asked for once.
+  const json = new Copy(what).of(value, what)
+  const bytes = Buffer.byteLength(JSON.stringify(json))
+  if (bytes > MAX_INPUT_BYTES) throw new InvalidInputError(what, `is ${bytes} bytes of JSON, ${OVER_LIMIT}`)
+  return json
 }
 
-function assertStorable(value: unknown, path: string, ancestors: object[]): void {
-  switch (typeof value) {
-    case 'string':
-      assertText(value, path)
-      return
-    case 'number':
-      if (!Number.isFinite(value)) throw new InvalidInputError(path, `is ${value}, which JSON cannot carry`)
-      if (Object.is(value, -0)) throw new InvalidInputError(path, 'is -0, which would come back as 0')
-      return
-    case 'boolean':
-      return
-    case 'object':
-      if (value !== null) assertObject(value, path, ancestors)
-      return
-    case 'bigint':
-      throw new InvalidInputError(path, 'is a bigint, which JSON cannot carry: pass it as a string')
-    default:
-      throw new InvalidInputError(path, `is ${typeof value}, which JSON cannot carry`)
-  }
-}
+const OVER_LIMIT = `over the limit of ${MAX_INPUT_BYTES} (1 MiB): keep the document elsewhere and pass its id`
 
-function assertText(text: string, path: string): void {
-  if (UNSTORABLE_TEXT.test(text)) {
-    throw new InvalidInputError(path, 'holds U+0000 or a lone surrogate, which PostgreSQL cannot store')
-  }
-}
+class Copy {
+  readonly #what: string
+  readonly #ancestors: object[] = []
+  /** Values seen: each is a byte of JSON at least. It ends early what shared parts would blow up. */
+  #values = 0
 
-function assertObject(value: object, path: string, ancestors: object[]): void {
-  if (ancestors.includes(value)) throw new InvalidInputError(path, 'refers back to itself (a cycle)')
-  if (ancestors.length >= MAX_DEPTH) throw new InvalidInputError(path, `is nested more than ${MAX_DEPTH} levels deep`)
-  ancestors.push(value)
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) {
-      if (value[i] === undefined)
-        throw new InvalidInputError(`${path}[${i}]`, 'is undefined, which would come back as null')
-      assertStorable(value[i], `${path}[${i}]`, ancestors)
+  constructor(what: string) {
+    this.#what = what
+  }
+
+  of(value: unknown, path: string): JsonValue {
+    if (++this.#values > MAX_INPUT_BYTES) throw new InvalidInputError(this.#what, `is ${OVER_LIMIT}`)
+    switch (typeof value) {
+      case 'string':
+        return storable(value, path)
+      case 'number':
+        return finite(value, path)
+      case 'boolean':
+        return value
+      case 'object':
+        return value === null ? null : this.#inside(value, path)
+      case 'bigint':
+        throw new InvalidInputError(path, 'is a bigint, which JSON cannot carry: pass it as a string')
+      default:
+        throw new InvalidInputError(path, `is ${typeof value}, which JSON cannot carry`)
     }
-  } else {
+  }
+
+  #inside(value: object, path: string): JsonValue {
+    if (this.#ancestors.includes(value)) throw new InvalidInputError(path, 'refers back to itself (a cycle)')
+    if (this.#ancestors.length >= MAX_DEPTH) {
+      throw new InvalidInputError(path, `is nested more than ${MAX_DEPTH} levels deep`)
+    }
     assertPlain(value, path)
+    this.#ancestors.push(value)
+    const copy = Array.isArray(value) ? this.#array(value, path) : this.#object(value, path)
+    this.#ancestors.pop()
+    return copy
+  }
+
+  #array(value: readonly unknown[], path: string): JsonValue {
+    const copy: JsonValue[] = []
+    for (let i = 0; i < value.length; i++) {
+      const member = value[i]
+      if (member === undefined) {
+        throw new InvalidInputError(`${path}[${i}]`, 'is undefined, which would come back as null')
+      }
+      copy.push(this.of(member, `${path}[${i}]`))
+    }
+    if (Object.keys(value).length > value.length) {
+      throw new InvalidInputError(path, 'is an array with named properties, which JSON would drop')
+    }
+    return copy
+  }
+
+  #object(value: object, path: string): JsonValue {
+    const members: [string, JsonValue][] = []
     for (const [name, member] of Object.entries(value)) {
       if (member === undefined) continue
-      assertText(name, `${path}.${name}`)
-      assertStorable(member, `${path}.${name}`, ancestors)
+      const memberPath = path + step(name)
+      members.push([storable(name, memberPath), this.of(member, memberPath)])
     }
+    // Not by assignment: `__proto__` is a name like any other.
+    return Object.fromEntries(members)
   }
-  ancestors.pop()
+}
+
+function storable(text: string, path: string): string {
+  if (storableText(text) !== text) {
+    throw new InvalidInputError(path, 'holds U+0000 or a lone surrogate, which PostgreSQL cannot store')
+  }
+  return text
+}
+
+function finite(value: number, path: string): number {
+  if (!Number.isFinite(value)) throw new InvalidInputError(path, `is ${value}, which JSON cannot carry`)
+  if (Object.is(value, -0)) throw new InvalidInputError(path, 'is -0, which would come back as 0')
+  return value
+}
+
+function step(name: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
 }
 
 function assertPlain(value: object, path: string): void {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) {
-    const name = value.constructor?.name ?? 'a class'
+  if (!isPlain(value)) {
     const hint = value instanceof Date ? ': pass an ISO string' : ': pass a plain object'
-    throw new InvalidInputError(path, `is an instance of ${name}, which would not come back equal${hint}`)
+    throw new InvalidInputError(path, `is an instance of ${classOf(value)}, which would not come back equal${hint}`)
   }
   if ('toJSON' in value && typeof value.toJSON === 'function') {
     throw new InvalidInputError(path, 'has a toJSON method, so it would come back as something else')
@@ -97,19 +126,38 @@ function assertPlain(value: object, path: string): void {
   }
 }
 
+// By shape, not by identity: objects of another realm (node:vm, as some test runners use) are plain too.
+function isPlain(value: object): boolean {
+  const prototype = prototypeOf(value)
+  return Array.isArray(value)
+    ? Object.hasOwn(prototype ?? {}, 'concat') && isRootPrototype(prototypeOf(prototype ?? {}))
+    : prototype === null || isRootPrototype(prototype)
+}
+
+function isRootPrototype(prototype: object | null): boolean {
+  return prototype !== null && prototypeOf(prototype) === null && Object.hasOwn(prototype, 'hasOwnProperty')
+}
+
+function prototypeOf(value: object): object | null {
+  return Object.getPrototypeOf(value) as object | null
+}
+
+function classOf(value: object): string {
+  const made = value.constructor
+  return typeof made === 'function' && made.name !== '' ? made.name : 'a class'
+}
+
 /**
  * The best JSON for a service's answer. It never throws: the service has acted, and an answer that we cannot store
  * whole must not cost us the knowledge that it acted. What JSON cannot carry is replaced (bigint by its digits, text
- * that PostgreSQL refuses by U+FFFD) or left out; an answer with a cycle becomes null.
+ * that PostgreSQL refuses by U+FFFD), cut (below MAX_DEPTH levels) or left out; an answer with a cycle becomes null.
  */
 export function toJsonLossy(value: unknown): JsonValue {
   try {
-    const text = JSON.stringify(value, (_name, member: unknown) => {
-      if (typeof member === 'bigint') return member.toString()
-      if (typeof member === 'string') return storableText(member)
-      return member
-    })
-    return text === undefined ? null : storableNames(JSON.parse(text) as JsonValue)
+    const text = JSON.stringify(value, (_name, member: unknown) =>
+      typeof member === 'bigint' ? member.toString() : member,
+    )
+    return text === undefined ? null : storableJson(JSON.parse(text) as JsonValue, 0)
   } catch {
     return null
   }
@@ -120,8 +168,11 @@ export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\ufffd')
 }
 
-function storableNames(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map(storableNames)
+function storableJson(value: JsonValue, depth: number): JsonValue {
+  if (typeof value === 'string') return storableText(value)
   if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [storableText(name), storableNames(member)]))
+  if (depth >= MAX_DEPTH) return null
+  if (Array.isArray(value)) return value.map((member: JsonValue) => storableJson(member, depth + 1))
+  const members = Object.entries(value).map(([name, member]) => [storableText(name), storableJson(member, depth + 1)])
+  return Object.fromEntries(members) as JsonValue
 }
