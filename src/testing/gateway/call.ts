@@ -16,10 +16,13 @@ export interface Call {
   readonly id: string
 }
 
-/** A response before it is written as text. */
+/**
+ * A response before it is written as text. Records are immutable, so rendering it again gives the same text: what is
+ * stored under an idempotency key is this, which is much smaller.
+ */
 export interface Reply {
   readonly status: number
-  readonly body: Json
+  readonly render: () => Json
 }
 
 /**
@@ -29,8 +32,9 @@ export interface Reply {
  */
 export type Prepare = (call: Call) => () => Reply
 
-export function ok(body: Json): Reply {
-  return { status: 200, body }
+/** A success; what `render` shows must be fixed by now. */
+export function ok(render: () => Json): Reply {
+  return { status: 200, render }
 }
 
 /** Who moves money, for the ledger. */

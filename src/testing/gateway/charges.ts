@@ -32,12 +32,15 @@ export const createCharge: Prepare = (call) => {
       paymentMethod: source.id,
     })
     if (charge.failure !== null) throw new ApiError(402, charge.failure)
-    return ok(renderCharge(charge))
+    return ok(() => renderCharge(charge))
   }
 }
 
 /** https://docs.stripe.com/api/charges/retrieve */
-export const retrieveCharge: Prepare = (call) => () => ok(renderCharge(requireCharge(call.account, call.id)))
+export const retrieveCharge: Prepare = (call) => () => {
+  const charge = requireCharge(call.account, call.id)
+  return ok(() => renderCharge(charge))
+}
 
 /** https://docs.stripe.com/api/charges/capture */
 export const captureHeldCharge: Prepare = (call) => {
@@ -60,7 +63,8 @@ export const captureHeldCharge: Prepare = (call) => {
         param: 'amount',
       })
     }
-    return ok(renderCharge(captureCharge(call, charge, amount)))
+    const captured = captureCharge(call, charge, amount)
+    return ok(() => renderCharge(captured))
   }
 }
 

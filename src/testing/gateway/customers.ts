@@ -21,13 +21,15 @@ export const createCustomer: Prepare = (call) => {
       account.world.clock.monotonicMs(),
     )
     emit(call, 'customer.created', { object: 'customer', record: customer })
-    return ok(renderCustomer(customer))
+    return ok(() => renderCustomer(customer))
   }
 }
 
 /** https://docs.stripe.com/api/customers/retrieve */
-export const retrieveCustomer: Prepare = (call) => () =>
-  ok(renderCustomer(requireCustomerRecord(call.account, call.id)))
+export const retrieveCustomer: Prepare = (call) => () => {
+  const customer = requireCustomerRecord(call.account, call.id)
+  return ok(() => renderCustomer(customer))
+}
 
 function requireCustomerRecord(account: Account, id: string): CustomerRecord {
   const customer = account.customers.get(id)

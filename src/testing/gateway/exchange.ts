@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ApiError } from './errors.js'
 import type { StoredReply } from './idempotency.js'
+import type { Json } from './render.js'
 import type { OpenRequest, RequestLog } from './request-log.js'
 
 /** Larger bodies are refused; no operation of the API needs more. */
@@ -42,14 +43,15 @@ export class Exchange {
   }
 
   /** Sends the response of this very request. */
-  answer(reply: StoredReply, headers: Readonly<Record<string, string>> = {}): void {
-    this.#send(reply.status, reply.body, headers)
+  answer(reply: StoredReply): void {
+    this.#send(reply.status, reply.render(), reply.headers)
   }
 
   /** Sends a response that an earlier request with the same key got. */
   replay(reply: StoredReply): void {
     this.line.replayed = true
-    this.#send(reply.status, reply.body, {
+    this.#send(reply.status, reply.render(), {
+      ...reply.headers,
       'idempotent-replayed': 'true',
       'original-request': reply.requestId,
     })
@@ -57,7 +59,7 @@ export class Exchange {
 
   /** Sends an error. */
   fail(error: ApiError): void {
-    this.#send(error.status, JSON.stringify({ error: error.body }), error.headers)
+    this.#send(error.status, { error: error.body }, error.headers)
   }
 
   /** Closes the connection without an answer. */
@@ -72,18 +74,21 @@ export class Exchange {
     this.#request.socket.resetAndDestroy()
   }
 
-  #send(status: number, body: string, headers: Readonly<Record<string, string>>): void {
+  #send(status: number, value: Json, headers: Readonly<Record<string, string>>): void {
     this.line.status = status
     if (this.isOver) return
+    const body = JSON.stringify(value)
+    const length = Buffer.byteLength(body)
     const { idempotencyKey } = this.line
     this.#response.writeHead(status, {
       'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
+      'content-length': length,
       'request-id': this.line.id,
       ...(idempotencyKey === null ? undefined : { 'idempotency-key': idempotencyKey }),
       ...headers,
     })
-    this.#response.end(body)
+    // Pure ASCII needs no encoding, and most bodies are that.
+    this.#response.end(body, length === body.length ? 'latin1' : 'utf8')
     this.#finish('answered')
   }
 

@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http'
+import { setMaxListeners } from 'node:events'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import { type Clock, realClock } from '../../system/index.js'
 import type { GatewaySettings } from './account.js'
 import { readBody } from './exchange.js'
@@ -57,6 +58,7 @@ export class Gateway {
   readonly #faults: FaultChooser
   readonly #service: Service
   readonly #server: Server
+  readonly #unanswered = new Set<ServerResponse>()
   #port: number
 
   /** @internal Use `startGateway`. */
@@ -65,8 +67,10 @@ export class Gateway {
     const { level = 'keys', latencyMs = 0, searchLagMs = 0, keyWindowMs = DAY_MS } = options
     this.host = options.host ?? '127.0.0.1'
     this.#port = options.port ?? 0
+    // Every request that waits listens for the end; there may be thousands.
+    setMaxListeners(0, this.#closing.signal)
     this.#faults = new FaultChooser(seed, faults)
-    const settings = { level, latencyMs, searchLagMs, keyWindowMs }
+    const settings = checkedSettings({ level, latencyMs, searchLagMs, keyWindowMs })
     const world = { clock, ledger: this.ledger, businessKeyField, settings }
     this.#service = new Service(world, this.requests, this.#faults, seed, this.#closing.signal)
     this.#server = this.#createServer()
@@ -84,9 +88,13 @@ export class Gateway {
     return this.#service.world.settings
   }
 
-  /** Changes level, latency, search lag or key window for all that follows. */
+  /**
+   * Changes level, latency, search lag or key window for all that follows.
+   *
+   * @throws {RangeError} for a level that does not exist, or a time that is not a number from 0.
+   */
   configure(changes: Partial<GatewaySettings>): void {
-    this.#service.world.settings = { ...this.settings, ...changes }
+    this.#service.world.settings = checkedSettings({ ...this.settings, ...changes })
   }
 
   /** Adds a fault rule behind those that there are. */
@@ -117,6 +125,7 @@ export class Gateway {
     if (!this.#server.listening) return
     this.#server.close()
     this.#server.closeIdleConnections()
+    for (const response of this.#unanswered) response.shouldKeepAlive = false
   }
 
   /** Listens (again) on the same port. */
@@ -144,6 +153,8 @@ export class Gateway {
   #createServer(): Server {
     const server = createServer({ noDelay: true }, (request, response) => {
       if (!server.listening) response.shouldKeepAlive = false
+      this.#unanswered.add(response)
+      response.once('close', () => this.#unanswered.delete(response))
       readBody(request, (body) => void this.#service.serve(request, response, body))
     })
     // An idle connection that the gateway closed would look to a client like a lost response.
@@ -152,4 +163,16 @@ export class Gateway {
     server.headersTimeout = 0
     return server
   }
+}
+
+/** Settings also come from a command line and over the wire, where no type guards them. */
+function checkedSettings(settings: GatewaySettings): GatewaySettings {
+  const { level, ...times } = settings
+  if (!['keys', 'lookup', 'none'].includes(level)) {
+    throw new RangeError(`The level is ${level}; it must be keys, lookup or none.`)
+  }
+  for (const [name, value] of Object.entries(times)) {
+    if (!(value >= 0)) throw new RangeError(`${name} is ${value}; it must be a number of milliseconds from 0.`)
+  }
+  return settings
 }

@@ -1,12 +1,15 @@
 import type { Clock } from '../../system/index.js'
 import { ApiError } from './errors.js'
 import { canonicalForm, decodeForm } from './form.js'
+import type { Json } from './render.js'
 
 /** A response that is stored under a key. */
 export interface StoredReply {
   readonly requestId: string
   readonly status: number
-  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+  /** The value of the body, the same every time. */
+  readonly render: () => Json
 }
 
 interface Entry {

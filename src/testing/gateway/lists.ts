@@ -76,7 +76,7 @@ function list<T extends ObjectRecord>(of: ListOf<T>): Prepare {
         ...page,
         matches: (record) => tests.every((test) => test(record)),
       })
-      return ok({ object: 'list', data: records.map(of.render), has_more: hasMore, url: of.url })
+      return ok(() => ({ object: 'list', data: records.map(of.render), has_more: hasMore, url: of.url }))
     }
   }
 }

@@ -95,8 +95,13 @@ export class Parameters {
     return typeof value === 'object' ? value : null
   }
 
-  /** Metadata within Stripe's limits; values that are empty unset a key and are left out. */
+  /** The metadata of a new object, within Stripe's limits. */
   metadata(): Metadata {
+    return withChanges({}, this.metadataChanges())
+  }
+
+  /** Changes to an object's metadata, within Stripe's limits; an empty value unsets its key. */
+  metadataChanges(): Metadata {
     const given = this.nested('metadata')
     if (given === null) return {}
     const metadata: Record<string, string> = {}
@@ -109,7 +114,7 @@ export class Parameters {
       if (value.length > METADATA_VALUE_LENGTH) {
         throw invalidRequest(`Metadata values can have up to ${METADATA_VALUE_LENGTH} characters.`, { param })
       }
-      if (value !== '') metadata[key] = value
+      metadata[key] = value
     }
     if (Object.keys(metadata).length > METADATA_KEYS) {
       throw invalidRequest(`Metadata can have up to ${METADATA_KEYS} keys.`, { param: 'metadata' })
@@ -155,6 +160,16 @@ export class Parameters {
       createdTo: Math.min(bound('lte', Number.POSITIVE_INFINITY), bound('lt', Number.POSITIVE_INFINITY, -1)),
     }
   }
+}
+
+/** Metadata after changes: an empty value unsets its key. */
+export function withChanges(metadata: Metadata, changes: Metadata): Metadata {
+  const changed: Record<string, string> = { ...metadata }
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === '') delete changed[key]
+    else changed[key] = value
+  }
+  return changed
 }
 
 function wholeNumber(name: string, value: string): number {

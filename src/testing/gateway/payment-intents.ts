@@ -3,6 +3,7 @@ import { type Call, emit, ok, type Prepare, type Reply } from './call.js'
 import { AUTHENTICATION_REQUIRED, type Card, type CardBehaviour, cardByDetails, cardById } from './cards.js'
 import { captureCharge, makeCharge, voidCharge } from './charging.js'
 import { ApiError, invalidRequest, noSuchObject } from './errors.js'
+import { withChanges } from './parameters.js'
 import type { PaymentIntentRecord } from './records.js'
 import { renderPaymentIntent } from './render.js'
 
@@ -52,13 +53,15 @@ export const createPaymentIntent: Prepare = (call) => {
     )
     indexMetadata(account.paymentIntentsByMetadata, intent.id, intent.metadata)
     emit(call, 'payment_intent.created', { object: 'payment_intent', record: intent })
-    return confirm ? charge(call, intent, isOffSession(offSession)) : ok(renderPaymentIntent(intent))
+    return confirm ? charge(call, intent, isOffSession(offSession)) : ok(() => renderPaymentIntent(intent))
   }
 }
 
 /** https://docs.stripe.com/api/payment_intents/retrieve */
-export const retrievePaymentIntent: Prepare = (call) => () =>
-  ok(renderPaymentIntent(requirePaymentIntent(call.account, call.id)))
+export const retrievePaymentIntent: Prepare = (call) => () => {
+  const intent = requirePaymentIntent(call.account, call.id)
+  return ok(() => renderPaymentIntent(intent))
+}
 
 /** https://docs.stripe.com/api/payment_intents/update */
 export const updatePaymentIntent: Prepare = (call) => {
@@ -68,7 +71,7 @@ export const updatePaymentIntent: Prepare = (call) => {
   const customer = parameters.text('customer')
   const receiptEmail = parameters.text('receipt_email')
   const payment = paymentMethodOf(call)
-  const metadata = parameters.metadata()
+  const metadata = parameters.metadataChanges()
   return () => {
     const { account } = call
     const intent = requirePaymentIntent(account, call.id)
@@ -80,13 +83,13 @@ export const updatePaymentIntent: Prepare = (call) => {
       description: description ?? intent.description,
       customer: customer ?? intent.customer,
       receiptEmail: receiptEmail ?? intent.receiptEmail,
-      metadata: { ...intent.metadata, ...metadata },
+      metadata: withChanges(intent.metadata, metadata),
       paymentMethod: payment?.id ?? intent.paymentMethod,
       card: payment?.card ?? intent.card,
       status: payment !== null && intent.status === 'requires_payment_method' ? 'requires_confirmation' : intent.status,
     })
-    indexMetadata(account.paymentIntentsByMetadata, updated.id, metadata)
-    return ok(renderPaymentIntent(updated))
+    indexMetadata(account.paymentIntentsByMetadata, updated.id, updated.metadata)
+    return ok(() => renderPaymentIntent(updated))
   }
 }
 
@@ -110,7 +113,7 @@ export const confirmPaymentIntent: Prepare = (call) => {
 /** https://docs.stripe.com/api/payment_intents/capture */
 export const capturePaymentIntent: Prepare = (call) => {
   const amountToCapture = call.parameters.amount('amount_to_capture')
-  const metadata = call.parameters.metadata()
+  const metadata = call.parameters.metadataChanges()
   return () => {
     const { account } = call
     const intent = requirePaymentIntent(account, call.id)
@@ -128,10 +131,11 @@ export const capturePaymentIntent: Prepare = (call) => {
       ...intent,
       status: 'succeeded',
       amountReceived: amount,
-      metadata: { ...intent.metadata, ...metadata },
+      metadata: withChanges(intent.metadata, metadata),
     })
+    indexMetadata(account.paymentIntentsByMetadata, captured.id, captured.metadata)
     emit(call, 'payment_intent.succeeded', { object: 'payment_intent', record: captured })
-    return ok(renderPaymentIntent(captured))
+    return ok(() => renderPaymentIntent(captured))
   }
 }
 
@@ -156,7 +160,7 @@ export const cancelPaymentIntent: Prepare = (call) => {
       cancellationReason: reason,
     })
     emit(call, 'payment_intent.canceled', { object: 'payment_intent', record: canceled })
-    return ok(renderPaymentIntent(canceled))
+    return ok(() => renderPaymentIntent(canceled))
   }
 }
 
@@ -179,7 +183,7 @@ function charge(call: Call, intent: PaymentIntentRecord, offSession: boolean): R
   if (behaviour.kind === 'wants_authentication') {
     const waiting = replace(call.account, { ...intent, status: 'requires_action' })
     emit(call, 'payment_intent.requires_action', { object: 'payment_intent', record: waiting })
-    return ok(renderPaymentIntent(waiting))
+    return ok(() => renderPaymentIntent(waiting))
   }
   const capture = intent.captureMethod !== 'manual'
   const made = makeCharge(call, {
@@ -206,7 +210,7 @@ function charge(call: Call, intent: PaymentIntentRecord, offSession: boolean): R
   })
   const type = capture ? 'payment_intent.succeeded' : 'payment_intent.amount_capturable_updated'
   emit(call, type, { object: 'payment_intent', record: charged })
-  return ok(renderPaymentIntent(charged))
+  return ok(() => renderPaymentIntent(charged))
 }
 
 function declined(call: Call, intent: PaymentIntentRecord, chargeId: string, failure: ApiError['body']): Reply {

@@ -38,12 +38,15 @@ export const createRefund: Prepare = (call) => {
       account.world.clock.monotonicMs(),
     )
     emit(call, 'refund.created', { object: 'refund', record: refund })
-    return ok(renderRefund(refund))
+    return ok(() => renderRefund(refund))
   }
 }
 
 /** https://docs.stripe.com/api/refunds/retrieve */
-export const retrieveRefund: Prepare = (call) => () => ok(renderRefund(requireRefund(call.account, call.id)))
+export const retrieveRefund: Prepare = (call) => () => {
+  const refund = requireRefund(call.account, call.id)
+  return ok(() => renderRefund(refund))
+}
 
 function requireRefund(account: Account, id: string): RefundRecord {
   const refund = account.refunds.get(id)

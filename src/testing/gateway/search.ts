@@ -68,13 +68,13 @@ function search<T extends ObjectRecord & { metadata: Metadata }>(of: SearchOf<T>
       const hasMore = found.length > limit
       const page = found.slice(0, limit)
       const last = page.at(-1)
-      return ok({
+      return ok(() => ({
         object: 'search_result',
         data: page.map(of.render),
         has_more: hasMore,
         next_page: hasMore && last !== undefined ? Buffer.from(last.id).toString('base64url') : null,
         url: of.url,
-      })
+      }))
     }
   }
 }

@@ -147,12 +147,11 @@ export class Service {
       fault?.kind === '500_before_commit'
         ? internalError()
         : attempt(account, execute, arrayValues(admitted.form.expand))
-    if (fault?.kind !== '500_before_commit') exchange.executed()
-    const shown = fault?.kind === '500_after_commit' ? internalError() : result
-    const reply: StoredReply = { requestId: exchange.line.id, ...asText(shown) }
+    const reply = toStore(exchange.line.id, fault?.kind === '500_after_commit' ? internalError() : result)
     start.settle(reply)
     exchange.line.status = reply.status
-    await this.#deliver(exchange, fault, () => exchange.answer(reply, shown instanceof ApiError ? shown.headers : {}))
+    if (fault?.kind !== '500_before_commit') exchange.executed()
+    await this.#deliver(exchange, fault, () => exchange.answer(reply))
   }
 
   /** Waits as long as latency and fault demand before the operation takes effect. */
@@ -233,16 +232,19 @@ function callOf(exchange: Exchange, admitted: Admitted, match: RouteMatch): Call
 function attempt(account: Account, execute: () => Reply, expanded: readonly string[]): ApiError | Reply {
   try {
     const reply = execute()
-    return expanded.length === 0 ? reply : { ...reply, body: expand(account, reply.body, expanded) }
+    if (expanded.length === 0) return reply
+    const body = expand(account, reply.render(), expanded)
+    return { status: reply.status, render: () => body }
   } catch (error) {
     if (error instanceof ApiError) return error
     throw error
   }
 }
 
-function asText(result: ApiError | Reply): { status: number; body: string } {
-  const body = result instanceof ApiError ? { error: result.body } : result.body
-  return { status: result.status, body: JSON.stringify(body) }
+function toStore(requestId: string, result: ApiError | Reply): StoredReply {
+  if (!(result instanceof ApiError)) return { requestId, status: result.status, headers: {}, render: result.render }
+  const { status, body, headers } = result
+  return { requestId, status, headers, render: () => ({ error: body }) }
 }
 
 async function untilFirst(clock: Clock, event: Promise<void>, latestMs: number | undefined, closing: AbortSignal) {
