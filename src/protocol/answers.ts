@@ -1,4 +1,5 @@
-import { type JsonValue, storableText, toJsonLossy } from './json.js'
+import { storableText, toJsonLossy } from './json.js'
+import type { JsonValue } from './json-value.js'
 import type { Outcome, Reason } from './outcome.js'
 
 /** What a provider's code throws to say what it knows. Anything else that it throws is classified, at worst as unknown. */

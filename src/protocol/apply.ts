@@ -1,7 +1,7 @@
 import { assertCallEndsInsideLease } from './claim.js'
 import type { Entry, JournalTime, Settlement, State } from './entry.js'
 import { ProtocolViolation } from './errors.js'
-import type { JsonValue } from './json.js'
+import type { JsonValue } from './json-value.js'
 import type { Outcome, Reason } from './outcome.js'
 
 /** What happened to an entry that its holder writes down. */

@@ -1,4 +1,4 @@
-import type { JsonValue } from './json.js'
+import type { JsonValue } from './json-value.js'
 import type { Reason } from './outcome.js'
 
 /**

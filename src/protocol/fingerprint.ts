@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
-import type { JsonValue } from './json.js'
+import type { JsonValue } from './json-value.js'
 
 /**
  * Two inputs have the same fingerprint when they are the same JSON value, in whatever order their properties were

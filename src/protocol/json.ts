@@ -1,7 +1,5 @@
 import { InvalidInputError } from './errors.js'
-
-/** A value that JSON carries without loss, and that PostgreSQL's jsonb gives back equal. */
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [name: string]: JsonValue }
+import type { JsonValue } from './json-value.js'
 
 /** The largest input, as UTF-8 bytes of its JSON: 1 MiB. A journal row is no place for documents. */
 export const MAX_INPUT_BYTES = 1_048_576

@@ -1,4 +1,4 @@
-import type { JsonValue } from './json.js'
+import type { JsonValue } from './json-value.js'
 
 /** Why something is as it is: a stable code for machines, a sentence for people. */
 export interface Reason {
