@@ -1,0 +1,49 @@
+import { JournalError } from '../../protocol/index.js'
+import { isBadData } from './errors.js'
+
+/**
+ * Runs a batch as one statement, and where the database refuses it for what a row holds, in halves, so that the
+ * neighbours of a bad row are written all the same. The bad row comes back as its error: nothing of it was written.
+ *
+ * @throws what `run` throws for any other cause: a lost connection is no fault of a row.
+ */
+export async function runApart<Item, Result>(
+  items: readonly Item[],
+  run: (items: readonly Item[]) => Promise<readonly Result[]>,
+): Promise<readonly (Result | JournalError)[]> {
+  if (items.length === 0) return []
+  try {
+    return await run(items)
+  } catch (error) {
+    if (!(error instanceof JournalError) || !isBadData(error.cause)) throw error
+    if (items.length === 1) return [error]
+    const half = Math.ceil(items.length / 2)
+    const first = await runApart(items.slice(0, half), run)
+    return [...first, ...(await runApart(items.slice(half), run))]
+  }
+}
+
+/** Whether no id stands twice. */
+export function areDistinct(ids: readonly string[]): boolean {
+  return new Set(ids).size === ids.length
+}
+
+/**
+ * Runs a batch in the order of its ids (items of one id stay in theirs), and answers in the batch's own order. Two
+ * batches that share rows then wait for each other instead of deadlocking.
+ */
+export async function inOrderOfIds<Item, Result>(
+  items: readonly Item[],
+  idOf: (item: Item) => string,
+  run: (ordered: readonly Item[]) => Promise<readonly Result[]>,
+): Promise<Result[]> {
+  const order = items.map((item, at) => ({ item, at, id: idOf(item) }))
+  order.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : a.at - b.at))
+  const results = await run(order.map(({ item }) => item))
+  const answers = new Array<Result>(items.length)
+  results.forEach((result, i) => {
+    const at = order[i]?.at
+    if (at !== undefined) answers[at] = result
+  })
+  return answers
+}

@@ -1,0 +1,36 @@
+/** What the journal asks of a PostgreSQL driver: the part of `pg` (node-postgres) that it uses, by structure alone. */
+
+export interface QueryConfig {
+  readonly text: string
+  readonly values?: unknown[]
+  /** A named statement is prepared once per connection. */
+  readonly name?: string
+  readonly rowMode?: 'array'
+  readonly types?: { getTypeParser(oid: number, format?: string): (value: string) => unknown }
+}
+
+export interface QueryResult {
+  readonly rows: unknown[]
+  readonly command?: string
+}
+
+/** One connection, taken from the pool. `pg.PoolClient` is one. */
+export interface PostgresClient {
+  query(config: QueryConfig): Promise<QueryResult>
+  /** Gives it back; with an error (or true), it is closed instead. */
+  release(destroy?: Error | boolean): void
+}
+
+/** A pool of connections. `pg.Pool` is one. */
+export interface PostgresPool {
+  query(config: QueryConfig): Promise<QueryResult>
+  connect(): Promise<PostgresClient>
+}
+
+/**
+ * A transaction in PostgreSQL, as `settled` handlers and `enqueue` see it: the `query` of a `pg` client. Commit and
+ * rollback belong to whoever opened it.
+ */
+export interface PostgresTransaction {
+  query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>
+}

@@ -1,0 +1,3 @@
+export type { PostgresClient, PostgresPool, PostgresTransaction, QueryConfig, QueryResult } from './client.js'
+export { type PostgresJournalOptions, postgresJournal } from './journal.js'
+export { type Migrated, type MigrateOptions, migrate } from './migrations/index.js'

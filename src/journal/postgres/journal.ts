@@ -1,0 +1,305 @@
+import {
+  type Begun,
+  begin,
+  type Claimed,
+  type ClaimTerms,
+  type EffectTerms,
+  type Entry,
+  type Intent,
+  type Journal,
+  JournalError,
+  type JournalWrite,
+  type Renewal,
+  type Seen,
+  type SettlementResult,
+  type Written,
+} from '../../protocol/index.js'
+import { type Clock, realClock } from '../../system/index.js'
+import { areDistinct, inOrderOfIds, runApart } from './batch.js'
+import type { PostgresPool, PostgresTransaction } from './client.js'
+import { Database, type Row } from './database.js'
+import { ChannelListener, listeningConnections } from './listener.js'
+import { migrate } from './migrations/index.js'
+import { intentColumns, writeColumns } from './parameters.js'
+import { ENTRY_WIDTH, entryOf, timeOf } from './row.js'
+import { quoteIdentifier } from './statement.js'
+import { type Statements, statementsFor } from './statements.js'
+import { inTransaction } from './transaction.js'
+
+export interface PostgresJournalOptions {
+  /** Where the journal's tables are. Default `counterfoil`. Several journals may live in one database, each in a schema. */
+  readonly schema?: string
+  /**
+   * Whether to prepare each statement once per connection, which saves the server about a tenth of its work. Default
+   * false, because a prepared statement belongs to one connection and PgBouncer in transaction mode gives out another
+   * (it is safe there from PgBouncer 1.21 with `max_prepared_statements`).
+   */
+  readonly preparedStatements?: boolean
+  /**
+   * Whether to LISTEN for changes that others make, on a connection beside the pool's. Default true. Without it, or
+   * behind PgBouncer in transaction mode (which swallows LISTEN), waiters hear of a change by their next poll.
+   */
+  readonly listen?: boolean
+  /** Whether to bring the schema to this version before first use (see `migrate`). Default true. */
+  readonly migrate?: boolean
+  /** For the delays of reconnecting only; the journal's own clock is the database's. Default: the machine's. */
+  readonly clock?: Clock
+}
+
+/**
+ * The journal in PostgreSQL (13 or newer), through a pool of `pg`. The pool stays the application's: `close` does not
+ * end it. Every statement is a transaction of its own or lives in one that is given, takes no advisory lock and sets
+ * nothing in the session, so that a pooler in transaction mode may stand between.
+ */
+export function postgresJournal(
+  pool: PostgresPool,
+  options: PostgresJournalOptions = {},
+): Journal<PostgresTransaction> {
+  return new PostgresJournal(pool, options)
+}
+
+type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
+
+class PostgresJournal implements Journal<PostgresTransaction> {
+  readonly #database: Database
+  readonly #sql: Statements
+  readonly #channel: string
+  readonly #listener: ChannelListener | null
+  readonly #migrate: () => Promise<unknown>
+  #ready: Promise<unknown> | null = null
+
+  constructor(pool: PostgresPool, options: PostgresJournalOptions) {
+    const schema = options.schema ?? 'counterfoil'
+    this.#database = new Database(pool, options.preparedStatements ?? false)
+    this.#sql = statementsFor(quoteIdentifier(schema))
+    this.#channel = channelOf(schema)
+    this.#listener =
+      options.listen === false
+        ? null
+        : new ChannelListener(listeningConnections(pool), this.#channel, options.clock ?? realClock)
+    this.#migrate = options.migrate === false ? () => Promise.resolve() : () => migrate(pool, { schema })
+  }
+
+  async begin(
+    items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
+  ): Promise<readonly (Begun | JournalError)[]> {
+    await this.#prepare()
+    return inOrderOfIds(
+      items,
+      ({ intent }) => intent.id,
+      (ordered) => runApart(ordered, (some) => this.#begin(some)),
+    )
+  }
+
+  async #begin(items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): Promise<Begun[]> {
+    const values = [
+      ...intentColumns(items.map((item) => item.intent)),
+      items.map(({ terms }) => terms.owner),
+      items.map(({ terms }) => terms.leaseMs),
+      items.map(({ terms }) => terms.timeoutMs),
+    ]
+    const created = timesById(await this.#database.write('write an intent', this.#sql.begin, values))
+    const others = items.map((item) => item.intent.id).filter((id) => !created.has(id))
+    const standing = others.length === 0 ? new Map<string, Seen>() : await this.#read(others)
+    return items.map(({ intent, terms }) => {
+      const seen = standing.get(intent.id)
+      if (seen !== undefined) return { created: false, ...seen }
+      const nowMs = created.get(intent.id)
+      if (nowMs === undefined) throw removedMeanwhile(intent.id)
+      const entry = begin(intent, terms, nowMs)
+      standing.set(intent.id, { entry, nowMs })
+      return { created: true, entry, nowMs }
+    })
+  }
+
+  async enqueue(
+    tx: PostgresTransaction,
+    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+  ): Promise<readonly boolean[]> {
+    await this.#prepare()
+    return inOrderOfIds(
+      items,
+      ({ intent }) => intent.id,
+      (ordered) => this.#enqueue(tx, ordered),
+    )
+  }
+
+  async #enqueue(
+    tx: PostgresTransaction,
+    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+  ): Promise<boolean[]> {
+    const values = [
+      ...intentColumns(items.map((item) => item.intent)),
+      items.map(({ notBeforeMs }) => (notBeforeMs === null ? null : Math.ceil(notBeforeMs * 1000))),
+    ]
+    const { rows } = await tx.query<{ id: string }>(this.#sql.enqueue.text, values)
+    const created = new Set(rows.map((row) => row.id))
+    // Of two with one id, the first is the new one.
+    return items.map((item) => created.delete(item.intent.id))
+  }
+
+  async claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
+    await this.#prepare()
+    const values = [id, terms.owner, terms.leaseMs, terms.timeoutMs]
+    const [row] = await this.#database.write('take an entry', this.#sql.claim, values)
+    if (row !== undefined) return { claimed: true, ...seenOf(row) }
+    const seen = (await this.#read([id])).get(id)
+    return seen === undefined ? null : { claimed: false, ...seen }
+  }
+
+  async claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
+    await this.#prepare()
+    const values = [
+      ...nameColumns(effects),
+      effects.map((each) => each.owner),
+      effects.map((each) => each.leaseMs),
+      effects.map((each) => each.timeoutMs),
+      limit,
+    ]
+    return (await this.#database.write('take due entries', this.#sql.claimDue, values)).map(seenOf)
+  }
+
+  async write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]> {
+    await this.#prepare()
+    // Two writes to one entry go one after the other, as their caller ordered them; no engine does that.
+    if (!areDistinct(writes.map((write) => write.id))) {
+      const answers: (Written | JournalError)[] = []
+      for (const write of writes) answers.push(...(await runApart([write], (some) => this.#write(some))))
+      return answers
+    }
+    return inOrderOfIds(
+      writes,
+      ({ id }) => id,
+      (ordered) => runApart(ordered, (some) => this.#write(some)),
+    )
+  }
+
+  async #write(writes: readonly JournalWrite[]): Promise<Written[]> {
+    const values = [...writeColumns(writes), this.#channel]
+    const applied = timesById(await this.#database.write('write an outcome', this.#sql.write, values))
+    return writes.map(({ id }) => {
+      const nowMs = applied.get(id)
+      return nowMs === undefined ? { applied: false } : { applied: true, nowMs }
+    })
+  }
+
+  async renew({ intent, terms }: Renewal): Promise<Begun | null> {
+    await this.#prepare()
+    const { id, generation, reference, fingerprint, serializeKey, group, hasSettledHandler } = intent
+    const identity = [id, generation, reference, JSON.stringify(intent.input), fingerprint, serializeKey, group]
+    const values = [...identity, hasSettledHandler, terms.owner, terms.leaseMs, terms.timeoutMs]
+    const [row] = await this.#database.write('begin a generation', this.#sql.renew, values)
+    if (row !== undefined) return { created: true, ...seenOf(row) }
+    const seen = (await this.#read([id])).get(id)
+    return seen === undefined ? null : { created: false, ...seen }
+  }
+
+  async read(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
+    await this.#prepare()
+    const seen = await this.#read(ids)
+    return ids.map((id) => seen.get(id) ?? null)
+  }
+
+  async earlierFingerprints(id: string): Promise<readonly string[]> {
+    await this.#prepare()
+    const rows = await this.#database.read('read the history', this.#sql.earlierFingerprints, [id])
+    return rows.map((row) => row[0] ?? '')
+  }
+
+  async await(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
+    await this.#prepare()
+    const rows = await this.#database.write('wait for entries', this.#sql.await, [[...ids].sort()])
+    const marked = byId(rows)
+    const rest = ids.filter((id) => !marked.has(id))
+    const others = rest.length === 0 ? new Map<string, Seen>() : await this.#read(rest)
+    return ids.map((id) => marked.get(id) ?? others.get(id) ?? null)
+  }
+
+  subscribe(listener: (id: string) => void): () => void {
+    return this.#listener?.add(listener) ?? (() => undefined)
+  }
+
+  async dueSettlements(effects: readonly EffectName[], limit: number): Promise<readonly string[]> {
+    await this.#prepare()
+    const values = [...nameColumns(effects), limit]
+    const rows = await this.#database.read('look for due settlements', this.#sql.dueSettlements, values)
+    return rows.map((row) => row[0] ?? '')
+  }
+
+  async settle(
+    id: string,
+    handler: (tx: PostgresTransaction, entry: Entry) => Promise<void>,
+  ): Promise<SettlementResult> {
+    await this.#prepare()
+    const what = 'settle an entry'
+    let ran = false
+    await inTransaction(this.#database.pool, what, async (open) => {
+      const [row] = await this.#database.inTransaction(what, this.#sql.takeForSettlement, [id], open.connection)
+      if (row === undefined) return
+      await handler(open.tx, entryOf(row))
+      await open.takeBack()
+      const marked = await this.#database.inTransaction(what, this.#sql.markSettled, [id], open.connection)
+      if (marked.length === 0)
+        throw new JournalError(`Entry ${id} was changed by its own settled handler. Nothing was written.`)
+      ran = true
+    })
+    if (ran) return { ran }
+    return { ran, entry: (await this.#read([id])).get(id)?.entry ?? null }
+  }
+
+  async settlementFailed(id: string, retryInMs: number | null): Promise<void> {
+    await this.#prepare()
+    await this.#database.write('note a failed settlement', this.#sql.noteSettlementFailure, [id, retryInMs])
+  }
+
+  async nextDueInMs(effects: readonly EffectName[]): Promise<number | null> {
+    await this.#prepare()
+    const [row] = await this.#database.read('look for what is due next', this.#sql.nextDue, nameColumns(effects))
+    const inMicros = row?.[0] ?? null
+    return inMicros === null ? null : Math.max(0, timeOf(inMicros))
+  }
+
+  async close(): Promise<void> {
+    await this.#listener?.close()
+  }
+
+  async #read(ids: readonly string[]): Promise<Map<string, Seen>> {
+    return byId(await this.#database.read('read entries', this.#sql.read, [ids]))
+  }
+
+  /** The schema is brought up to date before first use; where that fails, the next use tries again. */
+  #prepare(): Promise<unknown> {
+    this.#ready ??= this.#migrate().catch((error: unknown) => {
+      this.#ready = null
+      throw error
+    })
+    return this.#ready
+  }
+}
+
+function removedMeanwhile(id: string): JournalError {
+  return new JournalError(`Entry ${id} was removed while it was asked for. Nothing was written; ask again.`)
+}
+
+function nameColumns(effects: readonly EffectName[]): [string[], string[]] {
+  return [effects.map((each) => each.namespace), effects.map((each) => each.effect)]
+}
+
+function seenOf(row: Row): Seen {
+  return { entry: entryOf(row), nowMs: timeOf(row[ENTRY_WIDTH]) }
+}
+
+function byId(rows: readonly Row[]): Map<string, Seen> {
+  return new Map(rows.map((row) => [row[0] ?? '', seenOf(row)]))
+}
+
+/** Rows of id and time. */
+function timesById(rows: readonly Row[]): Map<string, number> {
+  return new Map(rows.map((row) => [row[0] ?? '', timeOf(row[1])]))
+}
+
+/** A channel of the schema's own. PostgreSQL takes 63 bytes of a name. */
+function channelOf(schema: string): string {
+  const channel = `counterfoil:${schema}`
+  return Buffer.byteLength(channel) <= 63 ? channel : schema
+}

@@ -1,0 +1,165 @@
+import { ConfigurationError, JournalError } from '../../../protocol/index.js'
+import type { PostgresClient, PostgresPool } from '../client.js'
+import { journalError, sqlState } from '../errors.js'
+import { type QuotedSchema, quoteIdentifier } from '../statement.js'
+import { entries } from './0001-entries.js'
+import type { Migration } from './migration.js'
+
+/** All steps, in order; their versions are 1, 2, 3, … */
+export const MIGRATIONS: readonly Migration[] = [entries]
+
+/** Several processes may start at once: those that lose the race to create the schema try again. */
+const RACE_TRIES = 10
+
+export interface MigrateOptions {
+  /** Where the journal's tables are. Default `counterfoil`. */
+  readonly schema?: string
+}
+
+/** What `migrate` found and did. */
+export interface Migrated {
+  /** The schema's version now. */
+  readonly version: number
+  /** Which steps this call made; empty where there was nothing to do. */
+  readonly applied: readonly number[]
+}
+
+/**
+ * Brings the journal's schema to this program's version, in one transaction. Any number of processes may do it at once;
+ * where nothing is to be done, it only reads, so that a role without the right to create tables may call it.
+ *
+ * @throws {JournalError} when the schema was made by a newer program that this one would do harm to, or when the
+ * database refuses.
+ */
+export async function migrate(pool: PostgresPool, options: MigrateOptions = {}): Promise<Migrated> {
+  return migrateWith(pool, options.schema ?? 'counterfoil', MIGRATIONS)
+}
+
+/** `migrate` with other steps: for tests. */
+export async function migrateWith(
+  pool: PostgresPool,
+  schemaName: string,
+  steps: readonly Migration[],
+): Promise<Migrated> {
+  if (schemaName === '' || schemaName.includes('\u0000') || Buffer.byteLength(schemaName) > 63) {
+    throw new ConfigurationError(
+      `The schema's name ${JSON.stringify(schemaName)} is empty or over PostgreSQL's 63 bytes.`,
+    )
+  }
+  const client = await pool.connect().catch((error: unknown) => {
+    throw journalError('migrate its schema', false, error)
+  })
+  let broken: Error | undefined
+  try {
+    const found = await installedSteps(client, schemaName)
+    refuseNewer(found, schemaName, steps)
+    const last = steps.at(-1)?.version ?? 0
+    if (found.some((step) => step.version === last)) return { version: versionOf(found), applied: [] }
+    return await migrateInTransaction(client, schemaName, steps)
+  } catch (error) {
+    if (sqlState(error) === null && !(error instanceof JournalError))
+      broken = error instanceof Error ? error : undefined
+    throw journalError(`migrate its schema ${JSON.stringify(schemaName)}`, true, error)
+  } finally {
+    client.release(broken)
+  }
+}
+
+interface Step {
+  readonly version: number
+  readonly breaking: boolean
+}
+
+async function migrateInTransaction(
+  client: PostgresClient,
+  schemaName: string,
+  steps: readonly Migration[],
+): Promise<Migrated> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await migrateOnce(client, schemaName, steps)
+    } catch (error) {
+      await client.query({ text: 'ROLLBACK' }).catch(() => undefined)
+      if (!isCreationRace(error) || tries === RACE_TRIES) throw error
+    }
+  }
+}
+
+async function migrateOnce(client: PostgresClient, schemaName: string, steps: readonly Migration[]): Promise<Migrated> {
+  const schema = quoteIdentifier(schemaName)
+  await client.query({ text: 'BEGIN' })
+  if (!(await schemaExists(client, schemaName))) await client.query({ text: `CREATE SCHEMA IF NOT EXISTS ${schema}` })
+  await client.query({ text: migrationsTable(schema) })
+  // The others wait here. A table lock ends with its transaction, also behind a pooler in transaction mode, where an
+  // advisory lock of the session would stay with a connection that is somebody else's by then.
+  await client.query({ text: `LOCK TABLE ${schema}.migrations IN SHARE ROW EXCLUSIVE MODE` })
+  const found = await installedSteps(client, schemaName)
+  refuseNewer(found, schemaName, steps)
+  const missing = steps.filter((step) => step.version > versionOf(found))
+  for (const step of missing) {
+    await client.query({ text: step.sql(schema) })
+    await client.query({
+      text: `INSERT INTO ${schema}.migrations (version, breaking) VALUES ($1, $2)`,
+      values: [step.version, step.breaking],
+    })
+  }
+  await client.query({ text: 'COMMIT' })
+  const applied = missing.map((step) => step.version)
+  return { version: Math.max(versionOf(found), ...applied), applied }
+}
+
+function migrationsTable(schema: QuotedSchema): string {
+  return `CREATE TABLE IF NOT EXISTS ${schema}.migrations (
+  version integer PRIMARY KEY,
+  breaking boolean NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now()
+)`
+}
+
+async function schemaExists(client: PostgresClient, schemaName: string): Promise<boolean> {
+  const { rows } = await client.query({
+    text: 'SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1',
+    values: [schemaName],
+  })
+  return rows.length > 0
+}
+
+/** The steps that the schema has; none where there is no schema yet. */
+async function installedSteps(client: PostgresClient, schemaName: string): Promise<Step[]> {
+  const { rows } = await client.query({
+    text: `SELECT 1 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = 'migrations'`,
+    values: [schemaName],
+  })
+  if (rows.length === 0) return []
+  const found = await client.query({
+    text: `SELECT version::text, breaking::text FROM ${quoteIdentifier(schemaName)}.migrations ORDER BY version`,
+    rowMode: 'array',
+    types: { getTypeParser: () => (text) => text },
+  })
+  return (found.rows as [string, string][]).map(([version, breaking]) => ({
+    version: Number(version),
+    breaking: breaking === 'true',
+  }))
+}
+
+function refuseNewer(found: readonly Step[], schemaName: string, steps: readonly Migration[]): void {
+  const known = steps.at(-1)?.version ?? 0
+  const harmful = found.find((step) => step.version > known && step.breaking)
+  if (harmful === undefined) return
+  throw new JournalError(
+    `The journal's schema ${JSON.stringify(schemaName)} is at version ${versionOf(found)}; this program knows ${known}, and ` +
+      `version ${harmful.version} changed what it relies on. Nothing was read or written. Deploy a newer counterfoil here.`,
+    { transient: false },
+  )
+}
+
+function versionOf(steps: readonly Step[]): number {
+  return Math.max(0, ...steps.map((step) => step.version))
+}
+
+/** Two transactions created the same thing, and PostgreSQL's IF NOT EXISTS does not see the other's. */
+function isCreationRace(error: unknown): boolean {
+  // unique_violation (in the catalog), duplicate_schema, duplicate_table, duplicate_object, deadlock, serialization
+  return ['23505', '42P06', '42P07', '42710', '40P01', '40001'].includes(sqlState(error) ?? '')
+}

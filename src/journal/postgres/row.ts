@@ -1,0 +1,119 @@
+import type { Entry, JournalTime, JsonValue, Reason, Settlement, State } from '../../protocol/index.js'
+
+/**
+ * How a row of `entries` travels: every column as PostgreSQL's own text, whatever type parsers the application has set
+ * on its driver. Times as whole microseconds since the epoch, which a JavaScript number holds exactly; PostgreSQL keeps
+ * no finer ones, so nothing is rounded on the way and a comparison here says what it would say there.
+ */
+const COLUMNS = [
+  'id',
+  'namespace',
+  'effect',
+  'key',
+  'generation',
+  'reference',
+  'input',
+  'fingerprint',
+  'serialize_key',
+  'group_key',
+  'state',
+  'fence',
+  'owner',
+  micros('lease_until'),
+  micros('due_at'),
+  'attempts',
+  'find_failures',
+  micros('first_sent_at'),
+  micros('last_deadline_at'),
+  micros('in_doubt_since'),
+  'key_spent',
+  'receipt',
+  'external_id',
+  'reason',
+  'forced_by',
+  'settlement',
+  'settlement_attempts',
+  micros('created_at'),
+  micros('updated_at'),
+] as const
+
+/** A time as microseconds since the epoch. */
+export function micros(time: string, table = 'e'): string {
+  const column = /^[a-z_]+$/.test(time) ? `${table}.${time}` : time
+  return `(extract(epoch FROM ${column}) * 1000000)::bigint`
+}
+
+/**
+ * The journal's clock (P3): when the statement reached the server.
+ *
+ * Not clock_timestamp(): one statement must have one time, and this one is never ahead of the true time, so that a
+ * statement that had to wait (for a lock, for a core) takes no lease too early and calls nothing absent too early. It
+ * is also never before the asking, which is where holders count their own deadlines from. Not now(): in a transaction
+ * of several statements it is the transaction's beginning, before the asking.
+ */
+export const NOW = 'statement_timestamp()'
+
+/** The journal's clock as it travels. */
+export const NOW_MICROS = micros(NOW)
+
+/** All columns of the entry at alias `e`, in the order that `entryOf` reads. */
+export const ENTRY_COLUMNS = COLUMNS.map((column) => (column.includes('(') ? column : `e.${column}`)).join(', ')
+
+export const ENTRY_WIDTH = COLUMNS.length
+
+type Text = string | null
+
+/** The entry in a row of `ENTRY_COLUMNS`. */
+export function entryOf(row: readonly Text[]): Entry {
+  const text = (i: number): string => row[i] ?? ''
+  const optional = (i: number): string | null => row[i] ?? null
+  return {
+    id: text(0),
+    namespace: text(1),
+    effect: text(2),
+    key: text(3),
+    generation: Number(text(4)),
+    reference: text(5),
+    input: jsonOf(row[6]),
+    fingerprint: text(7),
+    serializeKey: optional(8),
+    group: optional(9),
+    state: text(10) as State,
+    fence: Number(text(11)),
+    owner: optional(12),
+    leaseUntilMs: timeOrNull(row[13]),
+    dueAtMs: timeOrNull(row[14]),
+    attempts: Number(text(15)),
+    findFailures: Number(text(16)),
+    firstSentAtMs: timeOrNull(row[17]),
+    lastDeadlineAtMs: timeOrNull(row[18]),
+    inDoubtSinceMs: timeOrNull(row[19]),
+    keySpent: text(20) === 't',
+    receipt: jsonOf(row[21]),
+    externalId: optional(22),
+    reason: jsonOf(row[23]) as Reason | null,
+    forcedBy: optional(24),
+    settlement: text(25) as Settlement,
+    settlementAttempts: Number(text(26)),
+    createdAtMs: timeOf(row[27]),
+    updatedAtMs: timeOf(row[28]),
+  }
+}
+
+/** A time that travelled as microseconds. */
+export function timeOf(micros: Text | undefined): JournalTime {
+  return Number(micros) / 1000
+}
+
+function timeOrNull(micros: Text | undefined): JournalTime | null {
+  return micros === null || micros === undefined ? null : timeOf(micros)
+}
+
+function jsonOf(text: Text | undefined): JsonValue {
+  return text === null || text === undefined ? null : (JSON.parse(text) as JsonValue)
+}
+
+/** A value for a json column; null for an absent one. */
+export function jsonText(value: JsonValue | Reason | null): string | null {
+  return value === null ? null : JSON.stringify(value)
+}

@@ -1,0 +1,70 @@
+import { NOW, NOW_MICROS } from '../row.js'
+import type { StatementFor } from '../statement.js'
+
+/**
+ * Creates entries that are claimed at once for their first call (protocol `begin`). Existing ones stay as they are; of
+ * two with one id in the batch, the first is created.
+ *
+ * Parameters, arrays of one length: $1 id, $2 namespace, $3 effect, $4 key, $5 generation, $6 reference, $7 input (JSON),
+ * $8 fingerprint, $9 serialize_key, $10 group_key, $11 whether it has a `settled` handler, $12 owner, $13 lease in ms,
+ * $14 longest call in ms.
+ * A returned row is an entry that this statement created: id, and the journal's clock in microseconds.
+ */
+export const beginEntries: StatementFor = (schema) => ({
+  name: 'counterfoil_begin_1',
+  text: `
+INSERT INTO ${schema}.entries AS e (
+  id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key, group_key,
+  state, fence, owner, lease_until, due_at, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
+)
+SELECT
+  i.id, i.namespace, i.effect, i.key, i.generation, i.reference, i.input, i.fingerprint, i.serialize_key, i.group_key,
+  'executing', 1, i.owner,
+  ${NOW} + i.lease_ms * interval '1 millisecond',
+  ${NOW} + i.lease_ms * interval '1 millisecond',
+  1,
+  ${NOW},
+  ${NOW} + i.timeout_ms * interval '1 millisecond',
+  CASE WHEN i.has_handler THEN 'due' ELSE 'none' END,
+  ${NOW}, ${NOW}
+FROM unnest(
+  $1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::json[], $8::text[], $9::text[],
+  $10::text[], $11::boolean[], $12::text[], $13::double precision[], $14::double precision[]
+) AS i (
+  id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key,
+  group_key, has_handler, owner, lease_ms, timeout_ms
+)
+ON CONFLICT (id) DO NOTHING
+RETURNING e.id, ${NOW_MICROS}`,
+})
+
+/**
+ * Creates entries that wait for a dispatcher (protocol `enqueue`), in the caller's transaction.
+ *
+ * Parameters, arrays of one length: $1 … $11 as above, $12 not before (microseconds since the epoch; null: at once).
+ * A returned row is the id of an entry that this statement created.
+ */
+export const enqueueEntries: StatementFor = (schema) => ({
+  name: 'counterfoil_enqueue_1',
+  text: `
+INSERT INTO ${schema}.entries AS e (
+  id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key, group_key,
+  state, fence, due_at, attempts, settlement, created_at, updated_at
+)
+SELECT
+  i.id, i.namespace, i.effect, i.key, i.generation, i.reference, i.input, i.fingerprint, i.serialize_key, i.group_key,
+  'pending', 0,
+  coalesce('epoch'::timestamptz + i.not_before_us * interval '1 microsecond', ${NOW}),
+  0,
+  CASE WHEN i.has_handler THEN 'due' ELSE 'none' END,
+  ${NOW}, ${NOW}
+FROM unnest(
+  $1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::json[], $8::text[], $9::text[],
+  $10::text[], $11::boolean[], $12::double precision[]
+) AS i (
+  id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key,
+  group_key, has_handler, not_before_us
+)
+ON CONFLICT (id) DO NOTHING
+RETURNING e.id::text AS id`,
+})

@@ -1,0 +1,75 @@
+import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
+import type { StatementFor } from '../statement.js'
+
+/** Protocol `isClaimable` of the entry at alias `e`. */
+const CLAIMABLE = `e.state IN ('pending', 'executing', 'in_doubt')
+    AND e.due_at <= ${NOW}
+    AND (e.lease_until IS NULL OR e.lease_until <= ${NOW})`
+
+/** Protocol `claim`: what changes, on the terms owner, lease_ms and timeout_ms. */
+function taken(owner: string, leaseMs: string, timeoutMs: string): string {
+  return `
+  state = CASE e.state WHEN 'pending' THEN 'executing' ELSE 'in_doubt' END,
+  fence = e.fence + 1,
+  owner = ${owner},
+  lease_until = ${NOW} + ${leaseMs} * interval '1 millisecond',
+  due_at = ${NOW} + ${leaseMs} * interval '1 millisecond',
+  attempts = CASE e.state WHEN 'pending' THEN e.attempts + 1 ELSE e.attempts END,
+  first_sent_at = CASE e.state WHEN 'pending' THEN ${NOW} ELSE e.first_sent_at END,
+  last_deadline_at = CASE e.state
+    WHEN 'pending' THEN ${NOW} + ${timeoutMs} * interval '1 millisecond'
+    ELSE e.last_deadline_at
+  END,
+  in_doubt_since = CASE e.state WHEN 'pending' THEN e.in_doubt_since ELSE coalesce(e.in_doubt_since, ${NOW}) END,
+  updated_at = ${NOW}`
+}
+
+/**
+ * Takes one entry if it is claimable.
+ *
+ * Parameters: $1 id, $2 owner, $3 lease in ms, $4 longest call in ms.
+ * A returned row is the entry as taken, and the journal's clock in microseconds; none where it could not be taken.
+ */
+export const claimEntry: StatementFor = (schema) => ({
+  name: 'counterfoil_claim_1',
+  text: `
+UPDATE ${schema}.entries AS e SET ${taken('$2::text', '$3::double precision', '$4::double precision')}
+WHERE e.id = $1::uuid
+    AND ${CLAIMABLE}
+RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`,
+})
+
+/**
+ * Takes the claimable entries that have been due the longest, skipping those that others are taking.
+ *
+ * Parameters: arrays of one length $1 namespace, $2 effect, $3 owner, $4 lease in ms, $5 longest call in ms; $6 how many
+ * entries at most.
+ * A returned row is an entry as taken, and the journal's clock in microseconds.
+ *
+ * Each effect is asked for on its own, so that an effect which nobody here knows costs nothing, however many of its
+ * entries are due. A CTE with the limit inside, so that the planner cannot take more than that.
+ */
+export const claimDueEntries: StatementFor = (schema) => ({
+  name: 'counterfoil_claim_due_1',
+  text: `
+WITH due AS MATERIALIZED (
+  SELECT d.id, t.owner, t.lease_ms, t.timeout_ms
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::double precision[], $5::double precision[])
+    AS t (namespace, effect, owner, lease_ms, timeout_ms)
+  CROSS JOIN LATERAL (
+    SELECT e.id, e.due_at
+    FROM ${schema}.entries AS e
+    WHERE e.namespace = t.namespace AND e.effect = t.effect
+    AND ${CLAIMABLE}
+    ORDER BY e.due_at
+    LIMIT $6::bigint
+    FOR UPDATE SKIP LOCKED
+  ) AS d
+  ORDER BY d.due_at
+  LIMIT $6::bigint
+)
+UPDATE ${schema}.entries AS e SET ${taken('due.owner', 'due.lease_ms', 'due.timeout_ms')}
+FROM due
+WHERE e.id = due.id
+RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`,
+})

@@ -1,0 +1,65 @@
+import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
+import type { StatementFor } from '../statement.js'
+
+/**
+ * How entries stand.
+ *
+ * Parameters: $1 array of ids.
+ * A returned row is an entry, and the journal's clock in microseconds.
+ */
+export const readEntries: StatementFor = (schema) => ({
+  name: 'counterfoil_read_1',
+  text: `
+SELECT ${ENTRY_COLUMNS}, ${NOW_MICROS}
+FROM ${schema}.entries AS e
+WHERE e.id = ANY($1::uuid[])`,
+})
+
+/**
+ * Asks for a wake-up at the next change of entries that are not at rest and that nobody has asked for yet. Read them
+ * after it, not before: what changes between would wake nobody.
+ *
+ * Parameters: $1 array of ids.
+ * A returned row is an entry that is awaited from now on, and the journal's clock in microseconds.
+ */
+export const awaitEntries: StatementFor = (schema) => ({
+  name: 'counterfoil_await_1',
+  text: `
+UPDATE ${schema}.entries AS e SET awaited = true
+WHERE e.id = ANY($1::uuid[]) AND NOT e.awaited AND e.state IN ('pending', 'executing', 'in_doubt', 'compensating')
+RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`,
+})
+
+/**
+ * Fingerprints of an entry's former generations, the first first.
+ *
+ * Parameters: $1 id. A returned row is a fingerprint.
+ */
+export const earlierFingerprints: StatementFor = (schema) => ({
+  name: 'counterfoil_earlier_fingerprints_1',
+  text: `SELECT h.fingerprint FROM ${schema}.history AS h WHERE h.id = $1::uuid ORDER BY h.generation`,
+})
+
+/**
+ * Microseconds until the next entry of these effects is due, as work or for its `settled` handler.
+ *
+ * Parameters: arrays of one length $1 namespace, $2 effect.
+ * One row: microseconds from now, below 0 where it is overdue, null where none is due at all.
+ */
+export const nextDue: StatementFor = (schema) => ({
+  name: 'counterfoil_next_due_1',
+  text: `
+SELECT ${`(extract(epoch FROM min(d.due_at) - ${NOW}) * 1000000)::bigint`}
+FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
+CROSS JOIN LATERAL (
+  (SELECT e.due_at FROM ${schema}.entries AS e
+   WHERE e.namespace = t.namespace AND e.effect = t.effect
+     AND e.state IN ('pending', 'executing', 'in_doubt')
+   ORDER BY e.due_at LIMIT 1)
+  UNION ALL
+  (SELECT e.due_at FROM ${schema}.entries AS e
+   WHERE e.namespace = t.namespace AND e.effect = t.effect
+     AND e.settlement = 'due' AND e.state IN ('succeeded', 'failed')
+   ORDER BY e.due_at LIMIT 1)
+) AS d`,
+})

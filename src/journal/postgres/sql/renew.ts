@@ -1,0 +1,45 @@
+import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
+import type { StatementFor } from '../statement.js'
+
+/**
+ * Begins the next generation of an entry that is known not to have taken effect (protocol `isRenewable`, P6), claimed
+ * at once for its first call, and keeps the old row whole in the history. The fence goes on from the old one.
+ *
+ * Parameters: $1 id, $2 the new generation, $3 reference, $4 input (JSON), $5 fingerprint, $6 serialize_key,
+ * $7 group_key, $8 whether it has a `settled` handler, $9 owner, $10 lease in ms, $11 longest call in ms.
+ * A returned row is the entry in its new generation, and the journal's clock in microseconds; none where it may not begin.
+ */
+export const renewEntry: StatementFor = (schema) => ({
+  name: 'counterfoil_renew_1',
+  text: `
+WITH old AS MATERIALIZED (
+  SELECT e.* FROM ${schema}.entries AS e
+  WHERE e.id = $1::uuid AND e.generation = $2::integer - 1
+    AND (
+      (e.state = 'failed' AND e.settlement <> 'due' AND e.forced_by IS NULL)
+      OR (e.state = 'parked' AND e.in_doubt_since IS NULL)
+    )
+  FOR UPDATE
+), kept AS (
+  INSERT INTO ${schema}.history (id, generation, fingerprint, ended_at, entry)
+  SELECT old.id, old.generation, old.fingerprint, ${NOW}, row_to_json(old) FROM old
+)
+UPDATE ${schema}.entries AS e SET
+  generation = $2::integer, reference = $3::text, input = $4::json, fingerprint = $5::text,
+  serialize_key = $6::text, group_key = $7::text,
+  state = 'executing',
+  fence = old.fence + 1,
+  owner = $9::text,
+  lease_until = ${NOW} + $10::double precision * interval '1 millisecond',
+  due_at = ${NOW} + $10::double precision * interval '1 millisecond',
+  attempts = 1, find_failures = 0,
+  first_sent_at = ${NOW},
+  last_deadline_at = ${NOW} + $11::double precision * interval '1 millisecond',
+  in_doubt_since = NULL, key_spent = false, receipt = NULL, external_id = NULL, reason = NULL, forced_by = NULL,
+  settlement = CASE WHEN $8::boolean THEN 'due' ELSE 'none' END,
+  settlement_attempts = 0,
+  created_at = ${NOW}, updated_at = ${NOW}
+FROM old
+WHERE e.id = old.id
+RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`,
+})

@@ -1,0 +1,69 @@
+import { ENTRY_COLUMNS, NOW } from '../row.js'
+import type { StatementFor } from '../statement.js'
+
+/** The outcome is known and its consequences are not done: what the `settled` handler is for. */
+const SETTLEABLE = `e.settlement = 'due' AND e.state IN ('succeeded', 'failed')`
+
+/**
+ * Entries whose `settled` handler is due, the longest due first.
+ *
+ * Parameters: arrays of one length $1 namespace, $2 effect; $3 how many at most. A returned row is an id.
+ */
+export const dueSettlements: StatementFor = (schema) => ({
+  name: 'counterfoil_due_settlements_1',
+  text: `
+SELECT d.id
+FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
+CROSS JOIN LATERAL (
+  SELECT e.id, e.due_at FROM ${schema}.entries AS e
+  WHERE e.namespace = t.namespace AND e.effect = t.effect AND e.due_at <= ${NOW} AND ${SETTLEABLE}
+  ORDER BY e.due_at
+  LIMIT $3::bigint
+) AS d
+ORDER BY d.due_at
+LIMIT $3::bigint`,
+})
+
+/**
+ * Takes an entry for its `settled` handler, until the end of the transaction.
+ *
+ * Parameters: $1 id. A returned row is the entry; none where another worker has it, or nothing is due.
+ */
+export const takeForSettlement: StatementFor = (schema) => ({
+  name: 'counterfoil_take_for_settlement_1',
+  text: `
+SELECT ${ENTRY_COLUMNS} FROM ${schema}.entries AS e
+WHERE e.id = $1::uuid AND ${SETTLEABLE}
+FOR UPDATE SKIP LOCKED`,
+})
+
+/**
+ * Marks the settlement of a taken entry done, in the handler's transaction.
+ *
+ * Parameters: $1 id. A returned row is the id.
+ */
+export const markSettled: StatementFor = (schema) => ({
+  name: 'counterfoil_mark_settled_1',
+  text: `
+UPDATE ${schema}.entries AS e
+SET settlement = 'done', settlement_attempts = e.settlement_attempts + 1, due_at = NULL, updated_at = ${NOW}
+WHERE e.id = $1::uuid AND ${SETTLEABLE}
+RETURNING e.id`,
+})
+
+/**
+ * Notes that a `settled` handler failed.
+ *
+ * Parameters: $1 id, $2 due again from now in ms (null: never, it is dead). A returned row is the id.
+ */
+export const noteSettlementFailure: StatementFor = (schema) => ({
+  name: 'counterfoil_note_settlement_failure_1',
+  text: `
+UPDATE ${schema}.entries AS e SET
+  settlement = CASE WHEN $2::double precision IS NULL THEN 'dead' ELSE 'due' END,
+  settlement_attempts = e.settlement_attempts + 1,
+  due_at = ${NOW} + $2::double precision * interval '1 millisecond',
+  updated_at = ${NOW}
+WHERE e.id = $1::uuid AND ${SETTLEABLE}
+RETURNING e.id`,
+})

@@ -1,0 +1,57 @@
+import { NOW, NOW_MICROS } from '../row.js'
+import type { StatementFor } from '../statement.js'
+
+/**
+ * Writes holders' changes, each under its fence (protocol `enact`, P2), and wakes whoever waits for one of them.
+ *
+ * Parameters, arrays of one length, ids distinct: $1 id, $2 fence, $3 state, $4 lease from now in ms (null: released),
+ * $5 due from now in ms (null: not), $6 longest call from now in ms (null: none starts), $7 the last call is over,
+ * $8 doubt (keep, begin, clear), $9 attempts, $10 find_failures, $11 key_spent, $12 receipt (JSON), $13 external_id,
+ * $14 reason (JSON), $15 settlement; and $16, the channel to notify on.
+ * A returned row is a change that took effect: id, and the journal's clock in microseconds. A stale one returns none.
+ *
+ * NOTIFY only for entries that somebody waits for: a transaction that notifies holds a lock on the whole server's queue
+ * while it commits, so that commits go one after another.
+ */
+export const writeChanges: StatementFor = (schema) => ({
+  name: 'counterfoil_write_1',
+  text: `
+WITH changed AS (
+  UPDATE ${schema}.entries AS e SET
+    state = w.state,
+    owner = CASE WHEN w.lease_ms IS NULL THEN NULL ELSE e.owner END,
+    lease_until = ${NOW} + w.lease_ms * interval '1 millisecond',
+    due_at = ${NOW} + w.due_ms * interval '1 millisecond',
+    attempts = w.attempts,
+    find_failures = w.find_failures,
+    first_sent_at = CASE WHEN w.call_ms IS NULL THEN e.first_sent_at ELSE coalesce(e.first_sent_at, ${NOW}) END,
+    last_deadline_at = CASE
+      WHEN w.call_ms IS NOT NULL THEN greatest(e.last_deadline_at, ${NOW} + w.call_ms * interval '1 millisecond')
+      WHEN w.call_over AND e.in_doubt_since IS NULL AND e.last_deadline_at IS NOT NULL
+        THEN least(e.last_deadline_at, ${NOW})
+      ELSE e.last_deadline_at
+    END,
+    in_doubt_since = CASE w.doubt
+      WHEN 'clear' THEN NULL
+      WHEN 'begin' THEN coalesce(e.in_doubt_since, ${NOW})
+      ELSE e.in_doubt_since
+    END,
+    key_spent = w.key_spent,
+    receipt = w.receipt,
+    external_id = w.external_id,
+    reason = w.reason,
+    settlement = w.settlement,
+    updated_at = ${NOW}
+  FROM unnest(
+    $1::uuid[], $2::bigint[], $3::text[], $4::double precision[], $5::double precision[], $6::double precision[],
+    $7::boolean[], $8::text[], $9::integer[], $10::integer[], $11::boolean[], $12::json[], $13::text[], $14::json[],
+    $15::text[]
+  ) AS w (
+    id, fence, state, lease_ms, due_ms, call_ms, call_over, doubt, attempts, find_failures, key_spent, receipt,
+    external_id, reason, settlement
+  )
+  WHERE e.id = w.id AND e.fence = w.fence
+  RETURNING e.id, e.awaited
+)
+SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($16, e.id::text) END FROM changed AS e`,
+})

@@ -1,0 +1,32 @@
+import { beginEntries, enqueueEntries } from './sql/begin.js'
+import { claimDueEntries, claimEntry } from './sql/claim.js'
+import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
+import { renewEntry } from './sql/renew.js'
+import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
+import { writeChanges } from './sql/write.js'
+import type { QuotedSchema, Statement } from './statement.js'
+
+const SQL = {
+  begin: beginEntries,
+  enqueue: enqueueEntries,
+  write: writeChanges,
+  claim: claimEntry,
+  claimDue: claimDueEntries,
+  read: readEntries,
+  await: awaitEntries,
+  renew: renewEntry,
+  earlierFingerprints,
+  nextDue,
+  dueSettlements,
+  takeForSettlement,
+  markSettled,
+  noteSettlementFailure,
+}
+
+/** The journal's statements, by what they do. */
+export type Statements = Readonly<Record<keyof typeof SQL, Statement>>
+
+/** The journal's statements for one schema. */
+export function statementsFor(schema: QuotedSchema): Statements {
+  return Object.fromEntries(Object.entries(SQL).map(([name, statement]) => [name, statement(schema)])) as Statements
+}
