@@ -1,11 +1,17 @@
 import { ApiError, type ErrorBody, invalidRequest, noSuchObject } from './errors.js'
 import type { Form } from './form.js'
 
+/** A refusal. `declineCode` is the issuer's reason, where it gives one; `param` is the detail of the card at fault. */
+export interface Decline {
+  readonly kind: 'declines'
+  readonly code: string
+  readonly message: string
+  readonly declineCode?: string
+  readonly param?: string
+}
+
 /** How the issuer of a test card answers. */
-export type CardBehaviour =
-  | { readonly kind: 'approves' }
-  | { readonly kind: 'declines'; readonly code: string; readonly declineCode: string; readonly message: string }
-  | { readonly kind: 'wants_authentication' }
+export type CardBehaviour = { readonly kind: 'approves' } | Decline | { readonly kind: 'wants_authentication' }
 
 /** A test card: what the gateway shows of it and how its issuer answers. */
 export interface Card {
@@ -20,8 +26,8 @@ function visa(last4: string, behaviour: CardBehaviour): Card {
   return { brand: 'visa', last4, behaviour }
 }
 
-function declining(last4: string, declineCode: string, message: string, code = 'card_declined'): Card {
-  return visa(last4, { kind: 'declines', code, declineCode, message })
+function declining(last4: string, declineCode: string, message = 'Your card was declined.'): Card {
+  return visa(last4, { kind: 'declines', code: 'card_declined', declineCode, message })
 }
 
 /** Test cards by the name that follows `pm_card_` or `tok_` (https://docs.stripe.com/testing). */
@@ -35,28 +41,40 @@ const BY_NAME = new Map<string, Card>([
   ['diners', { brand: 'diners', last4: '0004', behaviour: APPROVES }],
   ['jcb', { brand: 'jcb', last4: '0505', behaviour: APPROVES }],
   ['unionpay', { brand: 'unionpay', last4: '0005', behaviour: APPROVES }],
-  ['chargeDeclined', declining('0002', 'generic_decline', 'Your card was declined.')],
+  ['chargeDeclined', declining('0002', 'generic_decline')],
   ['chargeDeclinedInsufficientFunds', declining('9995', 'insufficient_funds', 'Your card has insufficient funds.')],
-  ['chargeDeclinedLostCard', declining('9987', 'lost_card', 'Your card was declined.')],
-  ['chargeDeclinedStolenCard', declining('9979', 'stolen_card', 'Your card was declined.')],
-  ['chargeDeclinedFraudulent', declining('0019', 'fraudulent', 'Your card was declined.')],
+  ['chargeDeclinedLostCard', declining('9987', 'lost_card')],
+  ['chargeDeclinedStolenCard', declining('9979', 'stolen_card')],
+  ['chargeDeclinedFraudulent', declining('0019', 'fraudulent')],
   [
     'chargeDeclinedVelocityLimitExceeded',
     declining('6975', 'card_velocity_exceeded', 'Your card was declined for making repeated attempts too frequently.'),
   ],
-  ['chargeDeclinedExpiredCard', declining('0069', 'expired_card', 'Your card has expired.', 'expired_card')],
+  [
+    'chargeDeclinedExpiredCard',
+    visa('0069', {
+      kind: 'declines',
+      code: 'expired_card',
+      message: 'Your card has expired.',
+      param: 'exp_month',
+    }),
+  ],
   [
     'chargeDeclinedIncorrectCvc',
-    declining('0127', 'incorrect_cvc', "Your card's security code is incorrect.", 'incorrect_cvc'),
+    visa('0127', {
+      kind: 'declines',
+      code: 'incorrect_cvc',
+      message: "Your card's security code is incorrect.",
+      param: 'cvc',
+    }),
   ],
   [
     'chargeDeclinedProcessingError',
-    declining(
-      '0119',
-      'processing_error',
-      'An error occurred while processing your card. Try again in a little bit.',
-      'processing_error',
-    ),
+    visa('0119', {
+      kind: 'declines',
+      code: 'processing_error',
+      message: 'An error occurred while processing your card. Try again in a little bit.',
+    }),
   ],
   ['authenticationRequired', visa('3184', { kind: 'wants_authentication' })],
 ])
@@ -115,12 +133,13 @@ export const AUTHENTICATION_REQUIRED = {
 } as const satisfies CardBehaviour
 
 /** The `error` object of a decline: what a 402 carries and what a payment intent keeps as `last_payment_error`. */
-export function declineError(behaviour: CardBehaviour & { kind: 'declines' }, chargeId: string): ErrorBody {
+export function declineError({ code, declineCode, message, param }: Decline, chargeId: string): ErrorBody {
   return {
     type: 'card_error',
-    code: behaviour.code,
-    decline_code: behaviour.declineCode,
-    message: behaviour.message,
+    code,
+    ...(declineCode !== undefined && { decline_code: declineCode }),
+    message,
+    ...(param !== undefined && { param }),
     charge: chargeId,
   }
 }
