@@ -1,7 +1,6 @@
 import type { Capabilities, Limits } from './capabilities.js'
 import { type Duration, toMs } from './duration.js'
 import type { JournalTime } from './entry.js'
-import type { JournalTime } from './entry.js'
 import { ConfigurationError } from './errors.js'
 import type { Outcome } from './outcome.js'
 
@@ -18,6 +17,8 @@ export interface Call {
   readonly effect: string
   /** When the first call was sent that may have left a trace, by the journal's clock: where a `find` has to start looking. */
   readonly firstSentAtMs: JournalTime | null
+  /** The last moment at which such a call may still have been under way, by the journal's clock: where a `find` may stop. */
+  readonly lastDeadlineAtMs: JournalTime | null
   /** Aborts at the deadline. Nothing may be sent after it: pass it to whatever sends. */
   readonly signal: AbortSignal
   /** Milliseconds to the deadline, on the monotonic clock; 0 once it has passed. */
