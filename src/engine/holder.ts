@@ -1,14 +1,15 @@
 import {
-  absentButExhausted,
   type Change,
   decide,
   type Entry,
   type Event,
   enact,
+  type FindStep,
   isTransient,
   type JournalWrite,
   type Outcome,
   reasonOfError,
+  resolveByFind,
   type Seen,
   transition,
   type Written,
@@ -64,7 +65,7 @@ export class Holder<Tx> {
     const step = decide(held.entry, this.#effect.capabilities, held.nowMs)
     switch (step.do) {
       case 'execute':
-        return this.#callAgain(held, 'key')
+        return this.#callAgain(held.entry, this.#nextCall(), held.askedAtMs)
       case 'find':
         return this.#find(held, step)
       case 'park':
@@ -75,45 +76,38 @@ export class Holder<Tx> {
     }
   }
 
-  async #callAgain(held: Held, proof: 'key' | 'absence'): Promise<Seen | null> {
-    const { limits } = this.#effect.capabilities
-    // A decision for the key is good for one timeout from when its clock was asked (P4 a); a proven absence stays one.
-    const askedAtMs = proof === 'key' ? held.askedAtMs : this.#context.clock.monotonicMs()
-    const started = await this.#record(held.entry, {
-      type: 'attempt_started',
-      proof,
-      leaseMs: this.#effect.leaseMs,
-      timeoutMs: limits.timeoutMs,
-    })
-    return started === null ? null : this.#call({ ...started, askedAtMs })
+  #nextCall(): Event & { type: 'attempt_started' } {
+    const { leaseMs, capabilities } = this.#effect
+    return { type: 'attempt_started', proof: 'key', leaseMs, timeoutMs: capabilities.limits.timeoutMs }
   }
 
-  async #find(held: Held, step: { absenceProves: boolean; provesFromMs: number }): Promise<Seen | null> {
-    const { entry, nowMs } = held
-    const { clock } = this.#context
+  /**
+   * Another call from doubt, committed before it is made (P1). `askedAtMs`: our clock before the one that the decision
+   * rests on was asked; the call's time counts from there (P4 a).
+   */
+  async #callAgain(
+    entry: Entry,
+    started: Event & { type: 'attempt_started' },
+    askedAtMs: number,
+  ): Promise<Seen | null> {
+    const seen = await this.#record(entry, started)
+    return seen === null ? null : this.#call({ ...seen, askedAtMs })
+  }
+
+  async #find({ entry, nowMs, askedAtMs }: Held, step: FindStep): Promise<Seen | null> {
+    const { clock, randomness } = this.#context
     const { limits } = this.#effect.capabilities
     const input = await this.#input(entry)
-    const found = input.ok
-      ? await find(this.#effect, entry, input.value, { clock, deadlineMs: held.askedAtMs + limits.timeoutMs })
+    const result = input.ok
+      ? await find(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs })
       : { kind: 'could_not_ask' as const, reason: reasonOfError(input.error) }
-    switch (found.kind) {
-      case 'present':
-        return this.#record(entry, { type: 'found', receipt: found.receipt, externalId: found.externalId })
-      case 'rejected':
-        return this.#record(entry, { type: 'found_rejected', reason: found.reason })
-      case 'could_not_ask': {
-        const dueInMs = backoffMs(this.#context.randomness, entry.findFailures + 1, this.#effect)
-        return this.#record(entry, { type: 'postponed', dueInMs, findFailed: found.reason })
-      }
-      case 'absent':
-        if (!step.absenceProves) {
-          const dueInMs = lookAgainInMs(step.provesFromMs - nowMs, this.#effect.retryFirstMs)
-          return this.#record(entry, { type: 'postponed', dueInMs, findFailed: null })
-        }
-        return entry.attempts < limits.maxAttempts
-          ? this.#callAgain(held, 'absence')
-          : this.#record(entry, { type: 'parked', reason: absentButExhausted(entry), knownAbsent: true })
-    }
+    const retryInMs = backoffMs(randomness, entry.findFailures + 1, this.#effect)
+    const { leaseMs } = this.#effect
+    const event = resolveByFind(entry, step, result, { limits, leaseMs, retryInMs, askedAtMs: nowMs })
+    // A proven absence stays one, so that this call's time counts from now.
+    return event.type === 'attempt_started'
+      ? this.#callAgain(entry, event, clock.monotonicMs())
+      : this.#record(entry, event)
   }
 
   /**
@@ -167,9 +161,4 @@ export class Holder<Tx> {
 function unreadable(error: unknown): Outcome {
   const { message } = reasonOfError(error)
   return { kind: 'not_executed', reason: { code: 'input_unreadable', message }, retryAfterMs: null }
-}
-
-/** An operation that shows up late settles the doubt at once, so look in between too; surely once absence is proof. */
-function lookAgainInMs(untilProofMs: number, leastMs: number): number {
-  return Math.min(Math.ceil(untilProofMs) + 1, Math.max(leastMs, Math.ceil(untilProofMs / 2)))
 }

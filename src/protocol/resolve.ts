@@ -12,7 +12,7 @@ export interface ResolveTerms {
   readonly limits: Limits
   /** The lease of the next call, should one be allowed. */
   readonly leaseMs: number
-  /** When to look again, at the latest, where this look-up did not end the doubt. */
+  /** When to look again, at the soonest, where this look-up did not end the doubt. */
   readonly retryInMs: number
   /** When `decide` was asked, on the journal's clock: not later than the look-up itself. */
   readonly askedAtMs: JournalTime
@@ -43,8 +43,10 @@ function afterProvenAbsence(entry: Entry, { limits, leaseMs }: ResolveTerms): Ev
     : { type: 'parked', reason: absentButExhausted(entry), knownAbsent: true }
 }
 
-// Too early to prove anything: look again as usual, but not later than when it will.
+// Too early to prove anything. An operation that shows up late ends the doubt at once, so look in between too, at half
+// of what is left each time: few questions, however long the service may take.
 function lookAgain(asked: FindStep, { retryInMs, askedAtMs }: ResolveTerms): Event {
   const untilProofMs = Math.max(0, asked.provesFromMs + 1 - askedAtMs)
-  return { type: 'postponed', dueInMs: Math.min(retryInMs, untilProofMs), findFailed: null }
+  const dueInMs = Math.min(untilProofMs, Math.max(retryInMs, untilProofMs / 2))
+  return { type: 'postponed', dueInMs, findFailed: null }
 }
