@@ -8,14 +8,16 @@ import {
   type Intent,
   type Journal,
   JournalError,
+  type JournalTime,
   type JournalWrite,
   type Renewal,
   type Seen,
   type SettlementResult,
   type Written,
 } from '../../protocol/index.js'
-import { type Clock, realClock } from '../../system/index.js'
+import { type Clock, realClock, realRandomness } from '../../system/index.js'
 import { areDistinct, inOrderOfIds, runApart } from './batch.js'
+import { Batches } from './batches.js'
 import type { PostgresPool, PostgresTransaction } from './client.js'
 import { Database, type Row } from './database.js'
 import { ChannelListener, listeningConnections } from './listener.js'
@@ -42,7 +44,7 @@ export interface PostgresJournalOptions {
   readonly listen?: boolean
   /** Whether to bring the schema to this version before first use (see `migrate`). Default true. */
   readonly migrate?: boolean
-  /** For the delays of reconnecting only; the journal's own clock is the database's. Default: the machine's. */
+  /** For the delays of reconnecting and the like; the journal's own clock is the database's. Default: the machine's. */
   readonly clock?: Clock
 }
 
@@ -58,11 +60,15 @@ export function postgresJournal(
   return new PostgresJournal(pool, options)
 }
 
+/** Batches of lost holders looked through at a time. */
+const SWEPT_BATCHES = 64
+
 type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
 
 class PostgresJournal implements Journal<PostgresTransaction> {
   readonly #database: Database
   readonly #sql: Statements
+  readonly #batches: Batches
   readonly #channel: string
   readonly #listener: ChannelListener | null
   readonly #migrate: () => Promise<unknown>
@@ -73,10 +79,10 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     this.#database = new Database(pool, options.preparedStatements ?? false)
     this.#sql = statementsFor(quoteIdentifier(schema))
     this.#channel = channelOf(schema)
+    const clock = options.clock ?? realClock
+    this.#batches = new Batches(clock, realRandomness)
     this.#listener =
-      options.listen === false
-        ? null
-        : new ChannelListener(listeningConnections(pool), this.#channel, options.clock ?? realClock)
+      options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
     this.#migrate = options.migrate === false ? () => Promise.resolve() : () => migrate(pool, { schema })
   }
 
@@ -92,13 +98,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async #begin(items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): Promise<Begun[]> {
-    const values = [
-      ...intentColumns(items.map((item) => item.intent)),
-      items.map(({ terms }) => terms.owner),
-      items.map(({ terms }) => terms.leaseMs),
-      items.map(({ terms }) => terms.timeoutMs),
-    ]
-    const created = timesById(await this.#database.write('write an intent', this.#sql.begin, values))
+    const created = await this.#create(items)
     const others = items.map((item) => item.intent.id).filter((id) => !created.has(id))
     const standing = others.length === 0 ? new Map<string, Seen>() : await this.#read(others)
     return items.map(({ intent, terms }) => {
@@ -107,9 +107,29 @@ class PostgresJournal implements Journal<PostgresTransaction> {
       const nowMs = created.get(intent.id)
       if (nowMs === undefined) throw removedMeanwhile(intent.id)
       const entry = begin(intent, terms, nowMs)
+      // Of two with one id in the batch, the second meets the first one's entry.
       standing.set(intent.id, { entry, nowMs })
       return { created: true, entry, nowMs }
     })
+  }
+
+  /** Creates what does not exist yet: the ids of new entries, and the journal's clock. */
+  async #create(
+    items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
+  ): Promise<Map<string, JournalTime>> {
+    const batch = this.#batches.take()
+    const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
+    const values = [
+      ...intentColumns(items.map((item) => item.intent)),
+      items.map(({ terms }) => terms.owner),
+      items.map(({ terms }) => terms.leaseMs),
+      items.map(({ terms }) => terms.timeoutMs),
+      batch,
+      longestLeaseMs,
+    ]
+    const created = timesById(await this.#database.write('write an intent', this.#sql.begin, values))
+    this.#batches.begun(batch, [...created.keys()], longestLeaseMs)
+    return created
   }
 
   async enqueue(
@@ -149,6 +169,13 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
     await this.#prepare()
+    const taken = await this.#claimDue(effects, limit)
+    if (taken.length >= limit) return taken
+    const lost = await this.#database.write('find lost entries', this.#sql.sweep, [SWEPT_BATCHES])
+    return lost.length === 0 ? taken : [...taken, ...(await this.#claimDue(effects, limit - taken.length))]
+  }
+
+  async #claimDue(effects: readonly EffectTerms[], limit: number): Promise<Seen[]> {
     const values = [
       ...nameColumns(effects),
       effects.map((each) => each.owner),
@@ -178,6 +205,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     const values = [...writeColumns(writes), this.#channel]
     const applied = timesById(await this.#database.write('write an outcome', this.#sql.write, values))
     return writes.map(({ id }) => {
+      this.#batches.ended(id)
       const nowMs = applied.get(id)
       return nowMs === undefined ? { applied: false } : { applied: true, nowMs }
     })

@@ -20,7 +20,8 @@ const COLUMNS = [
   'fence',
   'owner',
   micros('lease_until'),
-  micros('due_at'),
+  // A begun entry has no due time of its own (see migrations/0001-entries.ts): it is due when its lease is over.
+  micros('coalesce(e.due_at, e.lease_until)'),
   'attempts',
   'find_failures',
   micros('first_sent_at'),

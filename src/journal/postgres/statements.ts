@@ -3,6 +3,7 @@ import { claimDueEntries, claimEntry } from './sql/claim.js'
 import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
 import { renewEntry } from './sql/renew.js'
 import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
+import { sweepBatches } from './sql/sweep.js'
 import { writeChanges } from './sql/write.js'
 import type { QuotedSchema, Statement } from './statement.js'
 
@@ -21,6 +22,7 @@ const SQL = {
   takeForSettlement,
   markSettled,
   noteSettlementFailure,
+  sweep: sweepBatches,
 }
 
 /** The journal's statements, by what they do. */

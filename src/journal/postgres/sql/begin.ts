@@ -7,20 +7,24 @@ import type { StatementFor } from '../statement.js'
  *
  * Parameters, arrays of one length: $1 id, $2 namespace, $3 effect, $4 key, $5 generation, $6 reference, $7 input (JSON),
  * $8 fingerprint, $9 serialize_key, $10 group_key, $11 whether it has a `settled` handler, $12 owner, $13 lease in ms,
- * $14 longest call in ms.
+ * $14 longest call in ms; and $15 the id of the batch, $16 the longest lease of them in ms.
  * A returned row is an entry that this statement created: id, and the journal's clock in microseconds.
  */
 export const beginEntries: StatementFor = (schema) => ({
   name: 'counterfoil_begin_1',
   text: `
+WITH batch AS (
+  INSERT INTO ${schema}.batches (id, due_at, ids)
+  VALUES ($15::uuid, ${NOW} + $16::double precision * interval '1 millisecond', $1::uuid[])
+  ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, ids = excluded.ids
+)
 INSERT INTO ${schema}.entries AS e (
   id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key, group_key,
-  state, fence, owner, lease_until, due_at, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
+  state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
 )
 SELECT
   i.id, i.namespace, i.effect, i.key, i.generation, i.reference, i.input, i.fingerprint, i.serialize_key, i.group_key,
   'executing', 1, i.owner,
-  ${NOW} + i.lease_ms * interval '1 millisecond',
   ${NOW} + i.lease_ms * interval '1 millisecond',
   1,
   ${NOW},

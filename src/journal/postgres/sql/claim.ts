@@ -1,9 +1,8 @@
 import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
 import type { StatementFor } from '../statement.js'
 
-/** Protocol `isClaimable` of the entry at alias `e`. */
-const CLAIMABLE = `e.state IN ('pending', 'executing', 'in_doubt')
-    AND e.due_at <= ${NOW}
+/** Protocol `isClaimable` of the entry at alias `e`, but for the due time, which begun entries do not have. */
+const FREE = `e.state IN ('pending', 'executing', 'in_doubt')
     AND (e.lease_until IS NULL OR e.lease_until <= ${NOW})`
 
 /** Protocol `claim`: what changes, on the terms owner, lease_ms and timeout_ms. */
@@ -35,12 +34,14 @@ export const claimEntry: StatementFor = (schema) => ({
   text: `
 UPDATE ${schema}.entries AS e SET ${taken('$2::text', '$3::double precision', '$4::double precision')}
 WHERE e.id = $1::uuid
-    AND ${CLAIMABLE}
+    AND coalesce(e.due_at, e.lease_until) <= ${NOW}
+    AND ${FREE}
 RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`,
 })
 
 /**
- * Takes the claimable entries that have been due the longest, skipping those that others are taking.
+ * Takes the claimable entries that have been due the longest, skipping those that others are taking. A begun entry whose
+ * holder is lost is among them once its batch has been swept.
  *
  * Parameters: arrays of one length $1 namespace, $2 effect, $3 owner, $4 lease in ms, $5 longest call in ms; $6 how many
  * entries at most.
@@ -60,7 +61,8 @@ WITH due AS MATERIALIZED (
     SELECT e.id, e.due_at
     FROM ${schema}.entries AS e
     WHERE e.namespace = t.namespace AND e.effect = t.effect
-    AND ${CLAIMABLE}
+    AND e.due_at <= ${NOW}
+    AND ${FREE}
     ORDER BY e.due_at
     LIMIT $6::bigint
     FOR UPDATE SKIP LOCKED

@@ -41,7 +41,8 @@ export const earlierFingerprints: StatementFor = (schema) => ({
 })
 
 /**
- * Microseconds until the next entry of these effects is due, as work or for its `settled` handler.
+ * Microseconds until an entry of these effects may be due, as work or for its `settled` handler. Never too late; it may
+ * be too early, by a batch whose entries have come to an end or belong to other effects.
  *
  * Parameters: arrays of one length $1 namespace, $2 effect.
  * One row: microseconds from now, below 0 where it is overdue, null where none is due at all.
@@ -49,17 +50,16 @@ export const earlierFingerprints: StatementFor = (schema) => ({
 export const nextDue: StatementFor = (schema) => ({
   name: 'counterfoil_next_due_1',
   text: `
-SELECT ${`(extract(epoch FROM min(d.due_at) - ${NOW}) * 1000000)::bigint`}
-FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
-CROSS JOIN LATERAL (
-  (SELECT e.due_at FROM ${schema}.entries AS e
-   WHERE e.namespace = t.namespace AND e.effect = t.effect
-     AND e.state IN ('pending', 'executing', 'in_doubt')
-   ORDER BY e.due_at LIMIT 1)
+SELECT (extract(epoch FROM min(d.due_at) - ${NOW}) * 1000000)::bigint
+FROM (
+  SELECT first.due_at
+  FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
+  CROSS JOIN LATERAL (
+    SELECT e.due_at FROM ${schema}.entries AS e
+    WHERE e.namespace = t.namespace AND e.effect = t.effect AND e.due_at IS NOT NULL
+    ORDER BY e.due_at LIMIT 1
+  ) AS first
   UNION ALL
-  (SELECT e.due_at FROM ${schema}.entries AS e
-   WHERE e.namespace = t.namespace AND e.effect = t.effect
-     AND e.settlement = 'due' AND e.state IN ('succeeded', 'failed')
-   ORDER BY e.due_at LIMIT 1)
+  SELECT min(b.due_at) FROM ${schema}.batches AS b
 ) AS d`,
 })
