@@ -10,6 +10,7 @@ export type CounterfoilErrorCode =
   | 'effect_rejected'
   | 'effect_in_doubt'
   | 'lease_lost'
+  | 'lease_unavailable'
   | 'generation_not_open'
   | 'configuration'
   | 'journal'
@@ -128,6 +129,31 @@ export class LeaseLostError extends CounterfoilError {
   readonly code = 'lease_lost'
 }
 
+/**
+ * A lease was not granted. The caller holds nothing; a grant whose answer was lost ends by its expiry.
+ *
+ * `reason`: `held`: another holds it. `unreachable`: the service could not be asked. `recovering`: the service has lost
+ * its memory, or may have, and refuses until every lease that it may have forgotten is over.
+ */
+export class LeaseUnavailable extends CounterfoilError {
+  readonly code = 'lease_unavailable'
+  readonly key: string
+  readonly reason: 'held' | 'unreachable' | 'recovering'
+  /** Whether the same may work in a moment, rather than never (no rights, a missing table). */
+  readonly transient: boolean
+  constructor(
+    key: string,
+    reason: LeaseUnavailable['reason'],
+    problem: string,
+    options: ErrorOptions & { readonly transient?: boolean } = {},
+  ) {
+    super(`Lease ${JSON.stringify(key)}: ${problem}`, options)
+    this.key = key
+    this.reason = reason
+    this.transient = options.transient ?? true
+  }
+}
+
 /** The generation that was asked for cannot begin: the one before it is not known to have failed (P6). */
 export class GenerationNotOpenError extends CounterfoilError {
   readonly code = 'generation_not_open'
@@ -161,7 +187,7 @@ export class JournalError extends CounterfoilError {
 
 /** Whether trying the same again may help. */
 export function isTransient(error: unknown): boolean {
-  return error instanceof JournalError && error.transient
+  return (error instanceof JournalError || error instanceof LeaseUnavailable) && error.transient
 }
 
 /** A bug in Counterfoil: the protocol was asked for a step that does not exist. Nothing was written. */

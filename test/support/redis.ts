@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A Redis of the test's own, which it may flush, stop and kill. */
+export interface OwnRedis {
+  readonly url: string
+  readonly port: number
+  /** One command over a connection of its own, as an operator would give it; the answer's first line. */
+  command(...words: string[]): Promise<string>
+  /** SIGKILLs the server. */
+  kill(): Promise<void>
+  /** Starts it again at the same port: from its snapshot if it has saved one, else empty. */
+  start(): Promise<void>
+  /** Stops the server as SIGSTOP does: connections stay, answers do not come. */
+  freeze(): void
+  thaw(): void
+  stop(): Promise<void>
+}
+
+/** Whether this machine has a `redis-server` to start; where not, says so loudly (with CI=true: throws). */
+export function hasRedisServer(): boolean {
+  if (spawnSync('redis-server', ['--version']).status === 0) return true
+  const missing = 'There is no redis-server binary here (apt-get install redis-server)'
+  if (process.env.CI === 'true') throw new Error(`${missing}, and with CI=true nothing may be skipped.`)
+  console.warn(`NOT TESTED HERE: what needs a Redis that can be restarted and flushed. ${missing}.`)
+  return false
+}
+
+/** Starts a Redis on a free port, with no persistence but what `SAVE` writes. */
+export async function startRedis(...settings: string[]): Promise<OwnRedis> {
+  const folder = await mkdtemp(join(tmpdir(), 'counterfoil-redis-'))
+  const port = await freePort()
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder, ...settings]
+  let child: ChildProcess | null = null
+  const command = (...words: string[]): Promise<string> => send(port, words)
+  const start = async (): Promise<void> => {
+    const started = spawn('redis-server', args, { stdio: 'ignore' })
+    child = started
+    process.once('exit', () => started.kill('SIGKILL'))
+    while ((await command('PING').catch(() => '')) !== '+PONG') {
+      if (started.exitCode !== null) throw new Error(`redis-server ended with ${started.exitCode}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+  const kill = async (): Promise<void> => {
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+  await start()
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    command,
+    kill,
+    start,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    stop: async () => {
+      await kill()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function send(port: number, words: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.setEncoding('utf8')
+    socket.on('error', reject)
+    socket.on('close', () => reject(new Error('Redis closed the connection')))
+    socket.once('data', (data) => {
+      resolve(String(data).split('\r\n')[0] ?? '')
+      socket.destroy()
+    })
+    const lines = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`)
+    socket.write(`*${words.length}\r\n${lines.join('')}`)
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
