@@ -21,7 +21,7 @@ export interface StripeHttpResponse {
   getHeaders(): Record<string, string>
   getRawResponse(): unknown
   toStream(streamCompleteCallback: () => void): unknown
-  toJSON(): Promise<unknown>
+  toJSON(): Promise<object>
   dispose?(): void
 }
 

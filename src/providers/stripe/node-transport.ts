@@ -118,7 +118,7 @@ class NodeResponse implements StripeHttpResponse {
     return Readable.from([this.#body]).once('end', streamCompleteCallback)
   }
 
-  async toJSON(): Promise<unknown> {
-    return JSON.parse(this.#body.toString('utf8'))
+  async toJSON(): Promise<object> {
+    return JSON.parse(this.#body.toString('utf8')) as object
   }
 }

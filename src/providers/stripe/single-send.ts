@@ -88,6 +88,7 @@ export class SingleSendClient implements StripeHttpClient {
     timeout: number,
   ): Promise<StripeHttpResponse> {
     const { [PERMIT_HEADER]: name, ...rest } = headers
+    if (name === undefined) throw new SendFailed('A request without a permit was refused: nothing was sent.', false)
     const open = this.#open.get(String(name))
     if (open === undefined) throw new SendFailed('The time to send was over: nothing was sent.', false)
     // `written` is of this send, not of the first: but whoever asks looks at the permit, which knows of both.
