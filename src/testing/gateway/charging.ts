@@ -23,21 +23,28 @@ export interface ChargeRequest {
 /** Asks the issuer, stores the charge whether it was approved or declined, and enters moved money in the ledger. */
 export function makeCharge(call: Call, request: ChargeRequest): ChargeRecord {
   const { account } = call
-  const { amount, behaviour, card, capture, ...same } = request
+  const { amount, behaviour, capture } = request
   const id = account.charges.nextId()
   const failure = behaviour.kind === 'declines' ? declineError(behaviour, id) : null
   const captured = capture && failure === null
   const charge = account.charges.add(
     {
-      ...same,
       id,
       created: account.nowSeconds(),
       amount,
-      card,
-      captured,
       amountCaptured: captured ? amount : 0,
       amountRefunded: 0,
+      captured,
       refunded: false,
+      currency: request.currency,
+      customer: request.customer,
+      description: request.description,
+      metadata: request.metadata,
+      paymentIntent: request.paymentIntent,
+      paymentMethod: request.paymentMethod,
+      card: request.card,
+      receiptEmail: request.receiptEmail,
+      statementDescriptor: request.statementDescriptor,
       failure,
     },
     account.world.clock.monotonicMs(),
@@ -88,19 +95,21 @@ function replaceCharge(account: Account, charge: ChargeRecord): ChargeRecord {
 
 function enterInLedger(call: Call, charge: ChargeRecord): void {
   const { ledger, businessKeyField } = call.account.world
-  ledger.open(
-    charge.captured ? 'charge' : 'authorize',
-    {
-      id: charge.id,
-      paymentIntent: charge.paymentIntent,
-      account: call.account.name,
-      businessKey: businessKeyOf(charge.metadata, businessKeyField),
-      customer: charge.customer,
-      currency: charge.currency,
-      amount: charge.amount,
-      metadata: charge.metadata,
-      idempotencyKey: call.idempotencyKey,
-    },
-    originOf(call),
-  )
+  const { amount, captured, currency, customer, id, metadata, paymentIntent } = charge
+  const { atMs, requestId, idempotencyKey } = originOf(call)
+  ledger.enter({
+    id,
+    paymentIntent,
+    account: call.account.name,
+    businessKey: businessKeyOf(metadata, businessKeyField),
+    customer,
+    currency,
+    amount,
+    amountRefunded: 0,
+    state: captured ? 'live' : 'authorized',
+    metadata,
+    idempotencyKey,
+    createdMs: atMs,
+    movements: [{ kind: captured ? 'charge' : 'authorize', amount, atMs, requestId, idempotencyKey }],
+  })
 }

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { gatewayAndStripe, payment, stripeErrorOf } from './gateway.fixture.js'
+import { gatewayAndStripe, heldClock, payment, stripeErrorOf } from './gateway.fixture.js'
 import { type FaultRule, type Gateway, startGateway } from './index.js'
 
 /** Sends one request and no more: Node's fetch does not send a POST again. */
@@ -47,12 +47,12 @@ describe('faults', () => {
     const { gateway, stripe } = await gatewayAndStripe({
       faults: [{ fault: { kind: 'commit_after_client_gave_up', lateMs: 50 } }],
     })
-    const call = stripe.paymentIntents.create(payment('o'), { timeout: 100 })
-    const error = await stripeErrorOf(call)
-    expect(error).toMatchObject({ type: 'StripeConnectionError' })
-    expect(gateway.ledger.charges('o')).toEqual([])
+    const abandoned = gateway.requests.until('finished', { businessKey: 'o' })
+    const error = await stripeErrorOf(stripe.paymentIntents.create(payment('o'), { timeout: 100 }))
+    expect(error).toMatchObject({ type: 'StripeConnectionError', detail: { code: 'ETIMEDOUT' } })
+    expect(await abandoned).toMatchObject({ outcome: 'abandoned', executed: false, status: null })
     const late = await gateway.requests.until('executed', { businessKey: 'o' })
-    expect(late).toMatchObject({ outcome: 'abandoned', status: 200 })
+    expect(late).toMatchObject({ outcome: 'abandoned', executed: true, status: 200 })
     expect(gateway.ledger.liveCharges('o')).toHaveLength(1)
   })
 
@@ -65,15 +65,20 @@ describe('faults', () => {
   })
 
   it('while a late commit is pending, its key is in use, and it is the first response afterwards', async () => {
+    const clock = heldClock()
     const { gateway } = await gatewayAndStripe({
-      faults: [{ fault: { kind: 'commit_after_client_gave_up', lateMs: 100 }, nth: 1 }],
+      clock,
+      faults: [{ fault: { kind: 'commit_after_client_gave_up', lateMs: 1 }, nth: 1 }],
     })
     const giveUp = new AbortController()
     const first = causeOf(send(gateway, 'o', { key: 'k', signal: giveUp.signal }))
     await gateway.requests.until('received')
     giveUp.abort()
     await first
+    await gateway.requests.until('finished')
     expect((await send(gateway, 'o', { key: 'k' })).status).toBe(409)
+    expect(gateway.ledger.all()).toEqual([])
+    clock.release()
     await gateway.requests.until('executed')
     const replay = await send(gateway, 'o', { key: 'k' })
     expect([replay.status, replay.headers.get('idempotent-replayed')]).toEqual([200, 'true'])
@@ -101,10 +106,12 @@ describe('faults', () => {
   })
 
   it('refused connections let a request that is under way finish', async () => {
-    const { gateway, stripe } = await gatewayAndStripe({ latencyMs: 100 })
+    const clock = heldClock()
+    const { gateway, stripe } = await gatewayAndStripe({ clock, latencyMs: 1 })
     const call = stripe.paymentIntents.create(payment('o'))
     await gateway.requests.until('received')
     await gateway.refuseConnections()
+    clock.release()
     expect((await call).status).toBe('succeeded')
     const error = await stripeErrorOf(stripe.paymentIntents.create(payment('o')))
     expect(error.detail).toMatchObject({ code: 'ECONNREFUSED' })

@@ -1,5 +1,6 @@
 import Stripe from 'stripe'
 import { onTestFinished } from 'vitest'
+import { type Clock, realClock } from '../../system/index.js'
 import { type Gateway, type GatewayOptions, startGateway } from './index.js'
 
 /** A gateway that ends with the test, and the real SDK pointed at it. */
@@ -38,4 +39,21 @@ export async function stripeErrorOf(call: Promise<unknown>): Promise<Stripe.erro
     throw error
   }
   throw new Error('The call succeeded; it was expected to fail.')
+}
+
+/** A clock on which every wait lasts until the test says so: for a request that is held exactly as long as needed. */
+export function heldClock(): Clock & { release(): void } {
+  const waiting = new Set<() => void>()
+  return {
+    ...realClock,
+    sleep: (_delayMs, signal) =>
+      new Promise((resolve) => {
+        waiting.add(resolve)
+        signal?.addEventListener('abort', () => resolve(), { once: true })
+      }),
+    release: () => {
+      for (const resolve of waiting) resolve()
+      waiting.clear()
+    },
+  }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Clock, realClock } from '../../system/index.js'
-import { gatewayAndStripe, payment, stripeAt, stripeErrorOf } from './gateway.fixture.js'
+import { gatewayAndStripe, heldClock, payment, stripeAt, stripeErrorOf } from './gateway.fixture.js'
 
 const key = (idempotencyKey: string) => ({ idempotencyKey })
 
@@ -114,13 +114,16 @@ describe('idempotency keys, as Stripe documents them', () => {
   })
 
   it('while the first request is under way, another with its key is a 409, and is not stored', async () => {
+    const clock = heldClock()
     const { gateway, stripe } = await gatewayAndStripe({
-      faults: [{ fault: { kind: 'delay', beforeCommitMs: 200 }, nth: 1 }],
+      clock,
+      faults: [{ fault: { kind: 'delay', beforeCommitMs: 1 }, nth: 1 }],
     })
     const slow = stripe.paymentIntents.create(payment('o'), key('k'))
     await gateway.requests.until('received', { idempotencyKey: 'k' })
     const conflict = await stripeErrorOf(stripe.paymentIntents.create(payment('o'), key('k')))
     expect(conflict).toMatchObject({ statusCode: 409, code: 'idempotency_key_in_use' })
+    clock.release()
     const first = await slow
     const after = await stripe.paymentIntents.create(payment('o'), key('k'))
     expect(after.id).toBe(first.id)
@@ -157,8 +160,10 @@ describe('idempotency keys, as Stripe documents them', () => {
   })
 
   it('pruning forgets a key at once, but not one whose request is under way', async () => {
+    const clock = heldClock()
     const { gateway, stripe } = await gatewayAndStripe({
-      faults: [{ fault: { kind: 'delay', beforeCommitMs: 200 }, businessKey: 'slow', nth: 1 }],
+      clock,
+      faults: [{ fault: { kind: 'delay', beforeCommitMs: 1 }, businessKey: 'slow', nth: 1 }],
     })
     await stripe.paymentIntents.create(payment('o'), key('k'))
     const slow = stripe.paymentIntents.create(payment('slow'), key('slow'))
@@ -168,6 +173,7 @@ describe('idempotency keys, as Stripe documents them', () => {
     expect(gateway.ledger.chargedTwice()).toEqual(['o'])
     const conflict = await stripeErrorOf(stripe.paymentIntents.create(payment('slow'), key('slow')))
     expect(conflict.code).toBe('idempotency_key_in_use')
+    clock.release()
     await slow
   })
 

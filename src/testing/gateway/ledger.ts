@@ -52,8 +52,6 @@ export interface LedgerTotals {
   readonly chargedTwice: number
 }
 
-type Opening = Omit<LedgerCharge, 'amountRefunded' | 'createdMs' | 'movements' | 'state'>
-
 /** What the gateway knows of the request that moves money. */
 export type MovementOrigin = Omit<Movement, 'amount' | 'kind'>
 
@@ -68,7 +66,7 @@ export class Ledger {
   /** A ledger that holds a snapshot, for reading one that came over the wire. */
   static of(charges: readonly LedgerCharge[]): Ledger {
     const ledger = new Ledger()
-    for (const charge of charges) ledger.#enter(charge)
+    for (const charge of charges) ledger.enter(charge)
     return ledger
   }
 
@@ -114,15 +112,13 @@ export class Ledger {
     }
   }
 
-  /** @internal Money was taken (`charge`) or is held (`authorize`). */
-  open(kind: 'authorize' | 'charge', opening: Opening, origin: MovementOrigin): void {
-    this.#enter({
-      ...opening,
-      amountRefunded: 0,
-      state: kind === 'charge' ? 'live' : 'authorized',
-      createdMs: origin.atMs,
-      movements: [{ kind, amount: opening.amount, ...origin }],
-    })
+  /** @internal Money was taken, or is held. */
+  enter(charge: LedgerCharge): void {
+    this.#byId.set(charge.id, charge)
+    if (charge.businessKey === null) return
+    const ids = this.#byBusinessKey.get(charge.businessKey)
+    if (ids === undefined) this.#byBusinessKey.set(charge.businessKey, [charge.id])
+    else ids.push(charge.id)
   }
 
   /** @internal A hold became a charge of `amount`; the rest of the hold was released. */
@@ -147,14 +143,6 @@ export class Ledger {
   clear(): void {
     this.#byId.clear()
     this.#byBusinessKey.clear()
-  }
-
-  #enter(charge: LedgerCharge): void {
-    this.#byId.set(charge.id, charge)
-    if (charge.businessKey === null) return
-    const ids = this.#byBusinessKey.get(charge.businessKey)
-    if (ids === undefined) this.#byBusinessKey.set(charge.businessKey, [charge.id])
-    else ids.push(charge.id)
   }
 
   #change(chargeId: string, movement: Movement, change: (charge: LedgerCharge) => Partial<LedgerCharge>): void {
