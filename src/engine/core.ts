@@ -4,6 +4,7 @@ import { type Context, type Held, tell } from './context.js'
 import type { RuntimeEffect } from './effect.js'
 import { Holder } from './holder.js'
 import { isSettlementDue, runSettlement } from './settlement.js'
+import { Slots } from './slots.js'
 import { Waiters } from './waiters.js'
 
 /** Rows in one statement: enough that one commit serves many callers, few enough that its plan stays flat. */
@@ -16,13 +17,16 @@ const BATCH_ROWS = 256
 export class Core<Tx> {
   readonly context: Context<Tx>
   readonly waiters: Waiters<Tx>
+  /** Bounds the calls that this process's `perform` callers have under way. */
+  readonly slots: Slots
   readonly #begins: Batcher<Renewal, Begun>
   readonly #writes: Batcher<JournalWrite, Written>
   readonly #busy = new Set<Promise<unknown>>()
   #claimants = 0
 
-  constructor(context: Context<Tx>) {
+  constructor(context: Context<Tx>, maxUnderWay: number) {
     this.context = context
+    this.slots = new Slots(maxUnderWay)
     this.waiters = new Waiters(context.journal, context.clock, (error) => context.hooks.onError?.(error))
     this.#begins = new Batcher<Renewal, Begun>((items) => context.journal.begin(items), {
       maxItems: BATCH_ROWS,

@@ -11,7 +11,7 @@ import {
   toMs,
 } from '../protocol/index.js'
 import { type Clock, type Randomness, realClock, realRandomness } from '../system/index.js'
-import { type Hooks, identityOf } from './context.js'
+import { type Context, type Hooks, identityOf } from './context.js'
 import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
@@ -28,6 +28,11 @@ export interface CounterfoilOptions<Tx> {
   readonly hooks?: Hooks
   /** Entries that `start()`'s loop carries at the same time in this process. Default 32. */
   readonly concurrency?: number
+  /**
+   * Calls that `perform` has under way at the same time in this process; further callers wait their turn, before any
+   * lease is taken. Default 256. Raise it only if the service is slow and stands it.
+   */
+  readonly maxUnderWay?: number
   /** The longest that `start()`'s loop sleeps when nothing wakes it. Default 1 s. */
   readonly pollInterval?: Duration
   /** Time, for a simulator. Default: the machine's. */
@@ -67,7 +72,7 @@ export class Counterfoil<Tx = unknown> {
       concurrency: options.concurrency ?? 32,
       pollMs: toMs(options.pollInterval ?? '1s', 'pollInterval'),
     }
-    this.#core = new Core({
+    const context: Context<Tx> = {
       journal: options.journal,
       effects: byName(options.effects),
       namespace: options.namespace ?? 'default',
@@ -75,7 +80,8 @@ export class Counterfoil<Tx = unknown> {
       clock: options.clock ?? realClock,
       randomness,
       hooks: options.hooks ?? {},
-    })
+    }
+    this.#core = new Core(context, options.maxUnderWay ?? 256)
   }
 
   /**

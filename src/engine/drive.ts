@@ -66,7 +66,7 @@ export class Drive<Tx> {
 
   async #run(): Promise<Entry> {
     try {
-      let seen = await this.#begin()
+      let seen = await this.#core.slots.use(() => this.#begin())
       for (;;) {
         this.lastSeen = seen.entry
         if (isAtRest(seen.entry.state) || this.#callers === 0) return seen.entry
@@ -124,6 +124,10 @@ export class Drive<Tx> {
       const changed = await this.#core.waiters.next(entry, freeAtMs - nowMs + 1)
       if (changed !== null) return changed
     }
+    return this.#core.slots.use(() => this.#take(entry))
+  }
+
+  async #take(entry: Entry): Promise<Seen> {
     const askedAtMs = this.#core.context.clock.monotonicMs()
     const claimed = await this.#askForLease(() => this.#claim(entry))
     if (claimed.claimed) return this.#carry({ ...claimed, askedAtMs: this.#lostAskMs ?? askedAtMs })
