@@ -82,6 +82,17 @@ describe('the trap that this is for', () => {
   })
 })
 
+describe('a closed connection', () => {
+  it('is told to the SDK under a name on which it does not send again, so that its cause is not lost in a refusal', async () => {
+    gateway.fault({ fault: { kind: 'refuse_connection' } })
+    const error = await errorOf(stripePaymentIntents(stripeFor(gateway), toParams).execute(order('o1'), callFor('o1')))
+    expect(error).toMatchObject({
+      reason: { code: 'CONNECTION_CLOSED' },
+      cause: { detail: { cause: { code: 'ECONNRESET', syscall: 'read' } } },
+    })
+  })
+})
+
 describe('whatever the SDK tries', () => {
   function client() {
     let sends = 0
