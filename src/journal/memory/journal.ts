@@ -11,6 +11,7 @@ import {
   type Intent,
   isAtRest,
   isClaimable,
+  isHeldBy,
   type Journal,
   JournalError,
   type JournalTime,
@@ -135,9 +136,9 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     return written
   }
 
-  #write({ id, fence, change }: JournalWrite): Written {
+  #write({ id, fence, owner, change }: JournalWrite): Written {
     const entry = this.#entries.get(id)
-    if (entry === undefined || entry.fence !== fence) return { applied: false }
+    if (entry === undefined || !isHeldBy(entry, { owner, fence })) return { applied: false }
     const nowMs = this.#now()
     this.#put(enact(entry, change, nowMs))
     return { applied: true, nowMs }
@@ -206,23 +207,20 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
       await this.#pause('settle', 'after')
       return { ran: false, entry: entry === undefined ? null : copy(entry) }
     }
-    const tx = new MemoryTransaction()
-    this.#lock(id, tx)
-    try {
+    await this.transaction(async (tx) => {
+      this.#lock(id, tx)
       await handler(tx, copy(entry))
       tx.onCommit(() => this.#put(markSettled(entry, this.#now())))
-      tx.commit()
-    } finally {
-      tx.rollback()
-    }
+    })
     await this.#pause('settle', 'after')
     return { ran: true }
   }
 
   async settlementFailed(id: string, retryInMs: number | null): Promise<void> {
     await this.#pause('settlementFailed', 'before')
+    await this.#locked.get(id)?.ended
     const entry = this.#entries.get(id)
-    if (entry !== undefined && isSettleable(entry) && !this.#locked.has(id)) {
+    if (entry !== undefined && isSettleable(entry)) {
       this.#put(noteSettlementFailure(entry, retryInMs, this.#now()))
     }
     await this.#pause('settlementFailed', 'after')
@@ -234,6 +232,18 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     const next = this.#dueOf(effects)[0]?.entry.dueAtMs ?? null
     await this.#pause('nextDueInMs', 'after')
     return next === null ? null : Math.max(0, next - nowMs)
+  }
+
+  /** Runs `body` in a transaction: what it stages is committed when it returns, and forgotten when it throws. */
+  async transaction<Result>(body: (tx: MemoryTransaction) => Promise<Result>): Promise<Result> {
+    const tx = new MemoryTransaction()
+    try {
+      const result = await body(tx)
+      tx.commit()
+      return result
+    } finally {
+      tx.rollback()
+    }
   }
 
   async close(): Promise<void> {

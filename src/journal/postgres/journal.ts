@@ -1,4 +1,5 @@
 import {
+  assertCallEndsInsideLease,
   type Begun,
   begin,
   type Claimed,
@@ -89,6 +90,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   async begin(
     items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
   ): Promise<readonly (Begun | JournalError)[]> {
+    for (const { terms } of items) assertCallEndsInsideLease(terms)
     await this.#prepare()
     return inOrderOfIds(
       items,
@@ -159,6 +161,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
+    assertCallEndsInsideLease(terms)
     await this.#prepare()
     const values = [id, terms.owner, terms.leaseMs, terms.timeoutMs]
     const [row] = await this.#database.write('take an entry', this.#sql.claim, values)
@@ -168,6 +171,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
+    for (const terms of effects) assertCallEndsInsideLease(terms)
     await this.#prepare()
     const taken = await this.#claimDue(effects, limit)
     if (taken.length >= limit) return taken
@@ -212,6 +216,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async renew({ intent, terms }: Renewal): Promise<Begun | null> {
+    assertCallEndsInsideLease(terms)
     await this.#prepare()
     const { id, generation, reference, fingerprint, serializeKey, group, hasSettledHandler } = intent
     const identity = [id, generation, reference, JSON.stringify(intent.input), fingerprint, serializeKey, group]

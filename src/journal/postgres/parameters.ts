@@ -18,7 +18,7 @@ export function intentColumns(intents: readonly Intent[]): unknown[] {
   ]
 }
 
-/** The first fifteen parameters of `write`: one array per column. */
+/** The first sixteen parameters of `write`: one array per column. */
 export function writeColumns(writes: readonly JournalWrite[]): unknown[] {
   const changes = writes.map((each) => each.change)
   return [
@@ -37,5 +37,6 @@ export function writeColumns(writes: readonly JournalWrite[]): unknown[] {
     changes.map((each) => each.externalId),
     changes.map((each) => jsonText(each.reason)),
     changes.map((each) => each.settlement),
+    writes.map((each) => each.owner),
   ]
 }

@@ -14,7 +14,7 @@ function taken(owner: string, leaseMs: string, timeoutMs: string): string {
   lease_until = ${NOW} + ${leaseMs} * interval '1 millisecond',
   due_at = ${NOW} + ${leaseMs} * interval '1 millisecond',
   attempts = CASE e.state WHEN 'pending' THEN e.attempts + 1 ELSE e.attempts END,
-  first_sent_at = CASE e.state WHEN 'pending' THEN ${NOW} ELSE e.first_sent_at END,
+  first_sent_at = CASE e.state WHEN 'pending' THEN coalesce(e.first_sent_at, ${NOW}) ELSE e.first_sent_at END,
   last_deadline_at = CASE e.state
     WHEN 'pending' THEN ${NOW} + ${timeoutMs} * interval '1 millisecond'
     ELSE e.last_deadline_at

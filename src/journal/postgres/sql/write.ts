@@ -2,12 +2,12 @@ import { NOW, NOW_MICROS } from '../row.js'
 import type { StatementFor } from '../statement.js'
 
 /**
- * Writes holders' changes, each under its fence (protocol `enact`, P2), and wakes whoever waits for one of them.
+ * Writes holders' changes, each under its claim (protocol `isHeldBy` and `enact`, P2), and wakes whoever waits for one of them.
  *
  * Parameters, arrays of one length, ids distinct: $1 id, $2 fence, $3 state, $4 lease from now in ms (null: released),
  * $5 due from now in ms (null: not), $6 longest call from now in ms (null: none starts), $7 the last call is over,
  * $8 doubt (keep, begin, clear), $9 attempts, $10 find_failures, $11 key_spent, $12 receipt (JSON), $13 external_id,
- * $14 reason (JSON), $15 settlement; and $16, the channel to notify on.
+ * $14 reason (JSON), $15 settlement, $16 owner; and $17, the channel to notify on.
  * A returned row is a change that took effect: id, and the journal's clock in microseconds. A stale one returns none.
  *
  * NOTIFY only for entries that somebody waits for: a transaction that notifies holds a lock on the whole server's queue
@@ -45,13 +45,13 @@ WITH changed AS (
   FROM unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::double precision[], $5::double precision[], $6::double precision[],
     $7::boolean[], $8::text[], $9::integer[], $10::integer[], $11::boolean[], $12::json[], $13::text[], $14::json[],
-    $15::text[]
+    $15::text[], $16::text[]
   ) AS w (
     id, fence, state, lease_ms, due_ms, call_ms, call_over, doubt, attempts, find_failures, key_spent, receipt,
-    external_id, reason, settlement
+    external_id, reason, settlement, owner
   )
-  WHERE e.id = w.id AND e.fence = w.fence
+  WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner
   RETURNING e.id, e.awaited
 )
-SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($16, e.id::text) END FROM changed AS e`,
+SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($17, e.id::text) END FROM changed AS e`,
 })

@@ -1,0 +1,25 @@
+import { claimCases } from './claims.js'
+import { intentCases } from './intents.js'
+import { settlementCases } from './settlements.js'
+import { type ConformanceCase, type JournalSubject, World } from './subject.js'
+
+export type { JournalSubject } from './subject.js'
+
+/** A test by its name, for any test runner: `for (const { name, run } of journalConformance(subject)) test(name, run)`. */
+export interface ConformanceTest {
+  /** The promise that it holds the journal to. */
+  readonly name: string
+  /** Rejects where the journal breaks the promise. */
+  readonly run: () => Promise<void>
+}
+
+/**
+ * What every journal must keep, as tests that any runner can run. They share one journal, under names of their own, and
+ * may run at the same time.
+ *
+ * @param subject gives the journal to test; it is asked when a test runs, so that a `beforeAll` may make it.
+ */
+export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): readonly ConformanceTest[] {
+  const cases: ConformanceCase<Tx>[] = [...intentCases<Tx>(), ...claimCases<Tx>(), ...settlementCases<Tx>()]
+  return cases.map(({ name, run }) => ({ name, run: () => run(subject(), new World()) }))
+}
