@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import Stripe from 'stripe'
 
 /** The application that all strategies share: a shop that must take the money for an order once. */
@@ -23,8 +22,10 @@ export type Payment =
   | { readonly status: 'paid'; readonly chargeId: string }
   | { readonly status: 'failed'; readonly reason: string }
 
-/** A pool or a connection: whatever runs a query. */
-export type Queryable = Pick<pg.ClientBase, 'query'>
+/** A pool, a connection or a transaction: whatever runs a query. */
+export interface Queryable {
+  query<Row extends object>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>
+}
 
 /** `settled_at` is set by the database, so that no strategy reports its own speed. */
 export const APPLICATION_SCHEMA = `

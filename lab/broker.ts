@@ -22,12 +22,18 @@ interface Subscription {
  * what a lost consumer had in hand comes again at once, and after `MAX_DELIVERIES` a message is put aside as dead.
  */
 export class Broker {
+  readonly #onDelivery: (message: Message) => void
   readonly #ready: Queued[] = []
   readonly #subscriptions = new Map<Consumer, Subscription>()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #dead: Message[] = []
   #unsettled = 0
   #idleWaiters: (() => void)[] = []
+
+  /** `onDelivery` hears of every message that goes to a consumer. */
+  constructor(onDelivery: (message: Message) => void = () => undefined) {
+    this.#onDelivery = onDelivery
+  }
 
   /** Messages that were given up. */
   get dead(): readonly Message[] {
@@ -73,6 +79,7 @@ export class Broker {
 
   /** Delivers nothing more. */
   close(): void {
+    for (const subscription of this.#subscriptions.values()) subscription.lost = true
     this.#subscriptions.clear()
     for (const timer of this.#timers) clearTimeout(timer)
   }
@@ -98,6 +105,7 @@ export class Broker {
 
   async #deliver(subscription: Subscription, queued: Queued): Promise<void> {
     queued.deliveries += 1
+    this.#onDelivery(queued.message)
     subscription.unacknowledged.add(queued)
     const acknowledged = await subscription.consumer.handle(queued.message).then(
       () => true,

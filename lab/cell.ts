@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type GatewayControl, startGatewayProcess } from 'counterfoil/testing'
+import type { EmbeddedPostgres } from 'counterfoil/embedded'
+import type { GatewayControl } from 'counterfoil/testing'
 import type pg from 'pg'
 import { APPLICATION_SCHEMA, type Message, type Order } from './application.js'
 import { Broker } from './broker.js'
@@ -25,27 +26,17 @@ export interface Cell {
 /** What a cell showed. */
 export interface Observation extends Counts {
   readonly ordersPerSecond: number
-  /** From the first message for an order until the database had its status. */
+  /** Workers that ended by themselves: in no strategy may that be. */
+  readonly crashes: number
+  /** From the first delivery of a message for an order until the database had its status. */
   readonly p50Ms: number
   readonly p99Ms: number
-}
-
-/** A database of a cell's own. */
-export interface CellDatabase {
-  readonly url: string
-  restart(): Promise<void>
-  release(): Promise<void>
-}
-
-export interface Surroundings {
-  readonly lane: Lane
-  readonly redisUrl: string
-  openDatabase(cell: Cell): Promise<CellDatabase>
 }
 
 /** Longer than any cell may take to come to rest. What is still open then stays so, and the checker counts it. */
 const REST_LIMIT_MS = 20_000
 const LOOK_MS = 20
+const DAY_MS = 86_400_000
 
 /** The cell's name: a name for databases and for people. */
 export function nameOf({ strategy, fault }: Pick<Cell, 'fault' | 'strategy'>): string {
@@ -53,35 +44,30 @@ export function nameOf({ strategy, fault }: Pick<Cell, 'fault' | 'strategy'>): s
 }
 
 /** Runs one cell: sets it up, lets the fault strike, waits until all has come to rest, and has it judged. */
-export async function runCell(cell: Cell, surroundings: Surroundings): Promise<Observation> {
-  const [database, gateway] = await Promise.all([
-    surroundings.openDatabase(cell),
-    startGatewayProcess({
-      level: cell.strategy.gateway,
-      latencyMs: GATEWAY_LATENCY_MS,
-      seed: cell.seed,
-      ...cell.fault.gateway,
-    }),
-  ])
-  const pool = openPool(database.url, 1)
+export async function runCell(cell: Cell, lane: Lane, redisUrl: string): Promise<Observation> {
+  const { database, gateway } = await lane.prepare({
+    level: cell.strategy.gateway,
+    latencyMs: GATEWAY_LATENCY_MS,
+    keyWindowMs: cell.fault.gateway?.keyWindowMs ?? DAY_MS,
+    searchLagMs: cell.fault.gateway?.searchLagMs ?? 0,
+  })
+  const pool = openPool(database.connectionString, 1)
+  const address = {
+    cell: `${process.pid}-${nameOf(cell)}`,
+    databaseUrl: database.connectionString,
+    gateway: { host: gateway.host, port: gateway.port, secretKey: 'sk_test_lab' },
+    redisUrl,
+  }
   try {
-    const address = {
-      cell: `${process.pid}-${nameOf(cell)}`,
-      databaseUrl: database.url,
-      gateway: { host: gateway.host, port: gateway.port, secretKey: 'sk_test_lab' },
-      redisUrl: surroundings.redisUrl,
-    }
-    const run = new CellRun(cell, surroundings.lane, { address, database, pool, gateway: gateway.control })
-    return await run.play()
+    return await new CellRun(cell, lane, { address, database, pool, gateway: gateway.control }).play()
   } finally {
     await pool.end()
-    await Promise.all([gateway.stop(), database.release()])
   }
 }
 
 interface Parts {
   readonly address: CellAddress
-  readonly database: CellDatabase
+  readonly database: EmbeddedPostgres
   readonly pool: pg.Pool
   readonly gateway: GatewayControl
 }
@@ -90,10 +76,11 @@ class CellRun {
   readonly #cell: Cell
   readonly #lane: Lane
   readonly #parts: Parts
-  readonly #broker = new Broker()
+  readonly #broker = new Broker((message) => this.#noteDelivery(message))
   readonly #workers: WorkerProcess[] = []
-  readonly #askedAtMs = new Map<string, number>()
+  readonly #deliveredAtMs = new Map<string, number>()
   #messages = 0
+  #crashes = 0
 
   constructor(cell: Cell, lane: Lane, parts: Parts) {
     this.#cell = cell
@@ -103,7 +90,7 @@ class CellRun {
 
   async play(): Promise<Observation> {
     const { fault, seed, orders: count } = this.#cell
-    const orders = makeOrders(count, seed)
+    const orders = makeOrders(count * (fault.ordersTimes ?? 1), seed)
     const { struck, spared } = strike(orders, seed, fault.strikesAtMost)
     await this.#createTables(orders)
     try {
@@ -134,7 +121,8 @@ class CellRun {
       gateway: this.#parts.gateway,
       join: (options) => this.#join(options?.gateClosed ?? false),
       messageFor: (order) => this.#messageFor(order),
-      restartDatabase: () => this.#parts.database.restart(),
+      restartDatabase: () => this.#parts.database.restart({ mode: 'immediate' }),
+      untilOthersAreDone: () => this.#looking(async () => (await this.#openAmong(struck)) <= (await this.#blocked())),
     }
   }
 
@@ -143,7 +131,14 @@ class CellRun {
     await worker.open(this.#work(gateClosed))
     this.#workers.push(worker)
     this.#broker.subscribe(worker)
+    void worker.exited.then(() => this.#lose(worker))
     return worker
+  }
+
+  /** As a broker does whose connection to a consumer broke. */
+  #lose(worker: WorkerProcess): void {
+    if (!worker.wasKilled) this.#crashes += 1
+    this.#broker.lose(worker)
   }
 
   #work(gateClosed: boolean): WorkOrder {
@@ -153,8 +148,11 @@ class CellRun {
 
   #messageFor(order: Order): Message {
     this.#messages += 1
-    if (!this.#askedAtMs.has(order.id)) this.#askedAtMs.set(order.id, Date.now())
     return { id: `message-${this.#messages}`, order }
+  }
+
+  #noteDelivery({ order }: Message): void {
+    if (!this.#deliveredAtMs.has(order.id)) this.#deliveredAtMs.set(order.id, Date.now())
   }
 
   /** Every message handled, every order decided, every late commit made, every worker done with what it had in hand. */
@@ -171,6 +169,24 @@ class CellRun {
   async #undecided(): Promise<number> {
     const { rows } = await this.#parts.pool.query<{ count: number }>(
       `select count(*)::integer as count from orders where status in ('open', 'in_doubt')`,
+    )
+    return rows[0]?.count ?? 0
+  }
+
+  /** How many of these orders are neither charged at the gateway nor decided in the table. */
+  async #openAmong(orders: readonly Order[]): Promise<number> {
+    const charged = (await this.#parts.gateway.ledger()).businessKeys()
+    const { rows } = await this.#parts.pool.query<{ count: number }>(
+      `select count(*)::integer as count from orders where status in ('open', 'in_doubt') and id = any ($1) and id <> all ($2)`,
+      [orders.map((order) => order.id), charged],
+    )
+    return rows[0]?.count ?? 0
+  }
+
+  /** How many sessions wait for another's lock. */
+  async #blocked(): Promise<number> {
+    const { rows } = await this.#parts.pool.query<{ count: number }>(
+      'select count(distinct pid)::integer as count from pg_locks where not granted',
     )
     return rows[0]?.count ?? 0
   }
@@ -193,10 +209,13 @@ class CellRun {
     )
     const ledger = await this.#parts.gateway.ledger()
     const latenciesMs = rows
-      .flatMap(({ id, settled_at }) => (settled_at === null ? [] : settled_at.getTime() - (this.#askedAtMs.get(id) ?? 0)))
+      .flatMap(({ id, settled_at }) =>
+        settled_at === null ? [] : settled_at.getTime() - (this.#deliveredAtMs.get(id) ?? 0),
+      )
       .sort((one, other) => one - other)
     return {
       ...judge(rows, ledger.all()),
+      crashes: this.#crashes,
       ordersPerSecond: this.#rate(rows.map((row) => row.settled_at)),
       p50Ms: quantile(latenciesMs, 0.5),
       p99Ms: quantile(latenciesMs, 0.99),
@@ -205,7 +224,7 @@ class CellRun {
 
   #rate(settledAt: readonly (Date | null)[]): number {
     const times = settledAt.flatMap((time) => (time === null ? [] : time.getTime()))
-    const spanMs = Math.max(...times) - Math.min(...this.#askedAtMs.values())
+    const spanMs = Math.max(...times) - Math.min(...this.#deliveredAtMs.values())
     return times.length === 0 ? 0 : Math.round((times.length / Math.max(1, spanMs)) * 1_000)
   }
 }

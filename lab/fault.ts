@@ -12,10 +12,15 @@ export interface Stage {
   readonly gateway: GatewayControl
   /** Has the next of the cell's two workers open the cell and take messages. */
   join(options?: { readonly gateClosed?: boolean }): Promise<WorkerProcess>
-  /** A message that asks, from now on, for the order to be paid; each call makes a message of its own. */
+  /** A message that asks for the order to be paid; each call makes a message of its own. */
   messageFor(order: Order): Message
-  /** Takes the cell's own database server down and starts it again. Only with `ownDatabase`. */
+  /** Shuts the cell's database server down at once and starts it again. */
   restartDatabase(): Promise<void>
+  /**
+   * Resolves when all that can be done about the struck orders without the worker that has them is done: each is
+   * charged, decided, or somebody waits in the database for a lock of that worker.
+   */
+  untilOthersAreDone(): Promise<void>
 }
 
 /** Something that goes wrong, and how the lab makes it happen. */
@@ -27,9 +32,10 @@ export interface Fault {
   readonly story: string
   /** How the gateway is set up, beyond the usual. */
   readonly gateway?: Partial<Pick<GatewaySettings, 'keyWindowMs' | 'searchLagMs'>>
+  /** How many times as many orders a cell has, where its figures are to be compared. Default 1. */
+  readonly ordersTimes?: number
   /** How many of the orders it strikes at the most, where that is bounded. Otherwise a quarter. */
   readonly strikesAtMost?: number
-  readonly ownDatabase?: boolean
   /** Publishes a message for every order and lets the fault strike. Returns when nothing more will go wrong. */
   inject(stage: Stage): Promise<void>
 }

@@ -2,6 +2,7 @@ import type { Order } from './application.js'
 import { fraction, shuffled } from './seeded.js'
 
 const DECLINED_SHARE = 0.05
+const DECLINED_CARD = 'pm_card_visa_chargeDeclined'
 
 /** The orders of a cell. A few cards are declined; the seed says which, and what the orders cost. */
 export function makeOrders(count: number, seed: number): Order[] {
@@ -11,9 +12,14 @@ export function makeOrders(count: number, seed: number): Order[] {
     return {
       id,
       cents: 500 + Math.floor(fraction(seed, `price of ${id}`) * 20_000),
-      card: declined ? 'pm_card_visa_chargeDeclined' : 'pm_card_visa',
+      card: declined ? DECLINED_CARD : 'pm_card_visa',
     }
   })
+}
+
+/** Whether the gateway will decline the card. */
+export function isDeclined(order: Order): boolean {
+  return order.card === DECLINED_CARD
 }
 
 /** Chooses by the seed which orders a fault strikes: a quarter, of those whose cards are good. */
@@ -22,7 +28,7 @@ export function strike(
   seed: number,
   atMost = Number.POSITIVE_INFINITY,
 ): { readonly struck: readonly Order[]; readonly spared: readonly Order[] } {
-  const good = orders.filter((order) => order.card === 'pm_card_visa')
+  const good = orders.filter((order) => !isDeclined(order))
   const count = Math.min(Math.ceil(orders.length / 4), atMost, good.length)
   const struck = new Set(shuffled(good, seed, (order) => `strike ${order.id}`).slice(0, count))
   return { struck: [...struck], spared: orders.filter((order) => !struck.has(order)) }

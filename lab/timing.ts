@@ -4,7 +4,7 @@
  */
 
 /** How long a worker waits for the gateway. */
-export const CALL_TIMEOUT_MS = 1_000
+export const CALL_TIMEOUT_MS = 1_500
 
 /** The gateway's own pace. */
 export const GATEWAY_LATENCY_MS = 10
@@ -17,19 +17,19 @@ export const LOCK_TTL_MS = CALL_TIMEOUT_MS + LOCK_GRACE_MS
 export const RACE_WINDOW_MS = 400
 
 /** How long after the client's time-out the gateway still takes the money. */
-export const LATE_COMMIT_MS = 400
+export const LATE_COMMIT_MS = 1_500
 
 /** How long a response is withheld that must not arrive. */
 export const WITHHELD_MS = 60_000
 
 /** How far behind the gateway's search is, where look-ups lag. */
-export const SEARCH_LAG_MS = 800
+export const SEARCH_LAG_MS = 2_000
 
 /** The longest time after a call until a look-up surely shows what it did; the gateway keeps to it in every fault. */
-export const SETTLES_WITHIN_MS = 1_200
+export const SETTLES_WITHIN_MS = 3_000
 
 /** For how long the gateway keeps a key, where keys are pruned (at Stripe: 24 hours), and how long everything is down. */
-export const KEY_WINDOW_MS = 2_500
+export const KEY_WINDOW_MS = 3_000
 export const OUTAGE_MS = KEY_WINDOW_MS + 500
 
 /** How long a frozen worker sleeps before the broker gives it up: past every lock and lease. */

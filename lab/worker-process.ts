@@ -22,15 +22,17 @@ export function killAllWorkers(): void {
 export class WorkerProcess implements Consumer {
   readonly #child: ChildProcess
   readonly #deliveries = new Map<number, Pending>()
-  readonly #exited: Promise<unknown>
+  /** Resolves when the process is gone. */
+  readonly exited: Promise<unknown>
   #answer: Pending | null = null
+  #wasKilled = false
   #lastDelivery = 0
   #atGate = 0
   #gateWaiters: { readonly count: number; readonly resolve: () => void }[] = []
 
   private constructor(child: ChildProcess) {
     this.#child = child
-    this.#exited = once(child, 'exit')
+    this.exited = once(child, 'exit')
     child.on('message', (message: FromWorker) => this.#receive(message))
     child.once('exit', (code, signal) => {
       alive.delete(this)
@@ -46,11 +48,18 @@ export class WorkerProcess implements Consumer {
   static async start(): Promise<WorkerProcess> {
     const program = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
     const execArgv = import.meta.url.endsWith('.ts') ? ['--import', 'tsx'] : []
-    const worker = new WorkerProcess(fork(fileURLToPath(program), { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
+    const worker = new WorkerProcess(
+      fork(fileURLToPath(program), { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    )
     await new Promise<void>((resolve, reject) => {
       worker.#answer = { resolve, reject }
     })
     return worker
+  }
+
+  /** Its end was wanted. */
+  get wasKilled(): boolean {
+    return this.#wasKilled
   }
 
   get isAlive(): boolean {
@@ -104,18 +113,20 @@ export class WorkerProcess implements Consumer {
   /** SIGKILL, and waits until the process is gone. */
   async kill(): Promise<void> {
     this.killNow()
-    await this.#exited
+    await this.exited
   }
 
   killNow(): void {
+    this.#wasKilled = true
     this.#child.kill('SIGKILL')
   }
 
   /** Lets the process end by itself. */
   async end(): Promise<void> {
     if (!this.isAlive) return
+    this.#wasKilled = true
     this.#child.disconnect()
-    await this.#exited
+    await this.exited
   }
 
   #ask(message: ToWorker): Promise<void> {
@@ -134,16 +145,23 @@ export class WorkerProcess implements Consumer {
   #receive(message: FromWorker): void {
     switch (message.type) {
       case 'ready':
-        return this.#answered(null)
+        this.#answered(null)
+        break
       case 'done':
-        return this.#answered(message.error)
+        this.#answered(message.error)
+        break
       case 'handled':
-        return this.#handled(message.delivery, message.error)
+        this.#handled(message.delivery, message.error)
+        break
       case 'at_gate':
-        this.#atGate = message.waiting
-        for (const waiter of this.#gateWaiters) if (message.waiting >= waiter.count) waiter.resolve()
-        this.#gateWaiters = this.#gateWaiters.filter((waiter) => waiter.count > message.waiting)
+        this.#arrived(message.waiting)
     }
+  }
+
+  #arrived(waiting: number): void {
+    this.#atGate = waiting
+    for (const waiter of this.#gateWaiters) if (waiting >= waiter.count) waiter.resolve()
+    this.#gateWaiters = this.#gateWaiters.filter((waiter) => waiter.count > waiting)
   }
 
   #answered(error: string | null): void {

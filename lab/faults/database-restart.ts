@@ -9,7 +9,6 @@ export const databaseRestart: Fault = {
   name: 'database-restart',
   title: 'database restarted under load',
   story: 'The database is shut down at once and started again while calls to the gateway are under way.',
-  ownDatabase: true,
   strikesAtMost: 2 * PREFETCH,
   async inject(stage) {
     await stage.gateway.setFaults(

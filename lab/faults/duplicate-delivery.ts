@@ -8,7 +8,9 @@ export const duplicateDelivery: Fault = {
   title: 'same message twice at once',
   story: 'The broker delivers a message to two workers at the same time.',
   async inject(stage) {
-    await stage.gateway.setFaults(onFirstCharge(stage.struck, () => ({ kind: 'delay', beforeCommitMs: RACE_WINDOW_MS })))
+    await stage.gateway.setFaults(
+      onFirstCharge(stage.struck, () => ({ kind: 'delay', beforeCommitMs: RACE_WINDOW_MS })),
+    )
     const workers = [await stage.join(), await stage.join()]
     for (const order of stage.struck) stage.broker.deliverTo(workers, stage.messageFor(order))
     publish(stage, stage.spared)

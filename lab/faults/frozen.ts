@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault } from '../fault.js'
-import { FREEZE_MS, LOCK_TTL_MS, PREFETCH } from '../timing.js'
+import { FREEZE_MS, PREFETCH } from '../timing.js'
 import { publish } from './striking.js'
 
 /**
@@ -10,8 +10,9 @@ import { publish } from './striking.js'
  */
 export const frozen: Fault = {
   name: 'frozen',
-  title: 'worker frozen past its lease, then woken',
-  story: 'The worker gets SIGSTOP just before it sends, sleeps past its lease, and is woken when another has taken over.',
+  title: 'worker frozen past its lease',
+  story:
+    'The worker gets SIGSTOP just before it sends, sleeps past its lease, and is woken when another has taken over.',
   strikesAtMost: PREFETCH,
   async inject(stage) {
     const sleeper = await stage.join({ gateClosed: true })
@@ -23,8 +24,7 @@ export const frozen: Fault = {
     // Its heartbeats stay out: the broker gives the worker up.
     stage.broker.lose(sleeper)
     publish(stage, stage.spared)
-    // Strategies that block behind the sleeper never finish before it; nobody waits for that longer than for a lock.
-    await Promise.race([stage.broker.idle(), sleep(LOCK_TTL_MS)])
+    await stage.untilOthersAreDone()
     sleeper.openGate()
     sleeper.wake()
   },

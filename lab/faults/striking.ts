@@ -1,4 +1,4 @@
-import type { Fault as GatewayFault, FaultRule } from 'counterfoil/testing'
+import type { FaultRule, Fault as GatewayFault } from 'counterfoil/testing'
 import type { Order } from '../application.js'
 import type { Stage } from '../fault.js'
 
@@ -20,8 +20,6 @@ export function publish(stage: Stage, orders: readonly Order[]): void {
 /** Resolves when the gateway has taken the money for each of these orders. */
 export async function untilCharged(stage: Stage, orders: readonly Order[]): Promise<void> {
   await Promise.all(
-    orders.map((order) =>
-      stage.gateway.until('executed', { route: 'payment_intents.create', businessKey: order.id }),
-    ),
+    orders.map((order) => stage.gateway.until('executed', { route: 'payment_intents.create', businessKey: order.id })),
   )
 }

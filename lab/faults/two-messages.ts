@@ -8,7 +8,9 @@ export const twoMessages: Fault = {
   title: 'two messages for one order',
   story: 'Two different messages ask for one order to be paid, and reach two workers at the same time.',
   async inject(stage) {
-    await stage.gateway.setFaults(onFirstCharge(stage.struck, () => ({ kind: 'delay', beforeCommitMs: RACE_WINDOW_MS })))
+    await stage.gateway.setFaults(
+      onFirstCharge(stage.struck, () => ({ kind: 'delay', beforeCommitMs: RACE_WINDOW_MS })),
+    )
     const workers = [await stage.join(), await stage.join()]
     for (const order of stage.struck) {
       for (const worker of workers) stage.broker.deliverTo([worker], stage.messageFor(order))

@@ -1,4 +1,5 @@
 import type { Strategy } from '../strategy.js'
+import { counterfoilOnKeys, counterfoilOnLookup, counterfoilOnNothing } from './counterfoil.js'
 import { idempotencyKey } from './idempotency-key.js'
 import { inbox } from './inbox.js'
 import { naive } from './naive.js'
@@ -18,6 +19,9 @@ export const STRATEGIES: readonly Strategy[] = [
   redisLock,
   outbox,
   outboxAudit,
+  counterfoilOnKeys,
+  counterfoilOnLookup,
+  counterfoilOnNothing,
 ]
 
 /** @throws {Error} when there is none. */
