@@ -17,6 +17,9 @@ export interface QueryResult {
 /** One connection, taken from the pool. `pg.PoolClient` is one. */
 export interface PostgresClient {
   query(config: QueryConfig): Promise<QueryResult>
+  /** Where the connection is an event emitter, as `pg`'s is: an 'error' that nobody hears would end the process. */
+  on?(event: 'error', listener: (error: Error) => void): unknown
+  removeListener?(event: 'error', listener: (error: Error) => void): unknown
   /** Gives it back; with an error (or true), it is closed instead. */
   release(destroy?: Error | boolean): void
 }

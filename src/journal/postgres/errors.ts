@@ -37,6 +37,7 @@ function isPassing(error: unknown): boolean {
 /** The error that the journal throws where the database's was `cause`, while doing `what`. */
 export function journalError(what: string, writes: boolean, cause: unknown): JournalError {
   if (cause instanceof JournalError) return cause
+  if (isBadData(cause)) forgetRow(cause)
   const said = cause instanceof Error ? cause.message : String(cause)
   const options = { cause, transient: isPassing(cause) }
   if (!writes)
@@ -47,4 +48,10 @@ export function journalError(what: string, writes: boolean, cause: unknown): Jou
         `The journal could not ${what}: ${said}. It may or may not have been written; read again.`,
         options,
       )
+}
+
+/** PostgreSQL quotes the whole row in these fields, and an input does not belong in a log. */
+function forgetRow(error: unknown): void {
+  if (!(error instanceof Error)) return
+  for (const field of ['detail', 'where']) if (field in error) Object.assign(error, { [field]: undefined })
 }

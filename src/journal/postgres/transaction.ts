@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../../protocol/index.js'
-import type { PostgresClient, PostgresPool, PostgresTransaction } from './client.js'
+import type { PostgresPool, PostgresTransaction } from './client.js'
+import { type Connection, withConnection } from './connection.js'
 import type { Queryable } from './database.js'
 import { journalError, sqlState } from './errors.js'
 
@@ -30,38 +31,32 @@ export async function inTransaction(
   what: string,
   body: (open: Open) => Promise<void>,
 ): Promise<void> {
-  const client = await pool.connect().catch((error: unknown) => {
-    throw journalError(what, false, error)
+  await withConnection(pool, what, async (connection) => {
+    const open = new OpenTransaction(connection, what)
+    try {
+      await open.begin()
+      await body(open)
+      await open.commit()
+    } catch (error) {
+      await open.rollback()
+      throw error
+    }
   })
-  const open = new OpenTransaction(client, what)
-  try {
-    await open.begin()
-    await body(open)
-    await open.commit()
-  } catch (error) {
-    await open.rollback()
-    throw error
-  } finally {
-    open.release()
-  }
 }
 
-class OpenTransaction implements Open, PostgresTransaction {
-  readonly connection: Queryable
-  readonly tx: PostgresTransaction = this
-  readonly #client: PostgresClient
+class OpenTransaction implements Open {
+  readonly connection: Connection
+  readonly tx: PostgresTransaction = { query: (...args) => this.#query(...args) }
   readonly #what: string
   #isUsers = true
-  #broken: Error | undefined
   #underWay = 0
 
-  constructor(client: PostgresClient, what: string) {
-    this.#client = client
-    this.connection = client
+  constructor(connection: Connection, what: string) {
+    this.connection = connection
     this.#what = what
   }
 
-  async query<Row = Record<string, unknown>>(...args: [text: string, values?: unknown[]]): Promise<{ rows: Row[] }> {
+  async #query<Row>(...args: [text: string, values?: unknown[]]): Promise<{ rows: Row[] }> {
     if (!this.#isUsers) {
       throw new ConfigurationError(
         'This transaction has ended, so the query was not sent. Await every query inside the handler that was given it.',
@@ -70,7 +65,8 @@ class OpenTransaction implements Open, PostgresTransaction {
     this.#underWay++
     try {
       // The very arguments, so that a query builder may pass what `pg` takes (a config object, a row mode).
-      const query = this.#client.query.bind(this.#client) as (...args: unknown[]) => Promise<{ rows: Row[] }>
+      const { client } = this.connection
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<{ rows: Row[] }>
       return await query(...args)
     } finally {
       this.#underWay--
@@ -85,14 +81,14 @@ class OpenTransaction implements Open, PostgresTransaction {
     this.#isUsers = false
     if (this.#underWay > 0) throw notAwaited(this.#underWay)
     try {
-      await this.#client.query({ text: `RELEASE SAVEPOINT ${SAVEPOINT}` })
+      await this.connection.query({ text: `RELEASE SAVEPOINT ${SAVEPOINT}` })
     } catch (error) {
       const state = sqlState(error)
       // in_failed_sql_transaction
       if (state === '25P02') throw undoneByError(error)
       // invalid_savepoint_specification, no_active_sql_transaction
       if (state === '3B001' || state === '25P01') throw endedByHandler(error)
-      throw this.#failed(true, error)
+      throw journalError(this.#what, true, error)
     }
   }
 
@@ -101,32 +97,18 @@ class OpenTransaction implements Open, PostgresTransaction {
     await this.#run(true, 'COMMIT')
   }
 
-  /** Where the server does not answer, the connection is closed, which undoes the transaction too. */
+  /** Where the connection is broken, closing it undoes the transaction too. */
   async rollback(): Promise<void> {
     this.#isUsers = false
-    if (this.#broken !== undefined) return
-    try {
-      await this.#client.query({ text: 'ROLLBACK' })
-    } catch (error) {
-      this.#broken = asError(error)
-    }
-  }
-
-  release(): void {
-    this.#client.release(this.#broken)
+    if (!this.connection.isBroken) await this.connection.query({ text: 'ROLLBACK' }).catch(() => undefined)
   }
 
   async #run(writes: boolean, text: string): Promise<void> {
     try {
-      await this.#client.query({ text })
+      await this.connection.query({ text })
     } catch (error) {
-      throw this.#failed(writes, error)
+      throw journalError(this.#what, writes, error)
     }
-  }
-
-  #failed(writes: boolean, error: unknown): Error {
-    if (sqlState(error) === null) this.#broken = asError(error)
-    return journalError(this.#what, writes, error)
   }
 }
 
@@ -151,8 +133,4 @@ function endedByHandler(cause: unknown): ConfigurationError {
       'settlement is not marked done, so it will run again. Leave commit and rollback to the journal.',
     { cause },
   )
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,5 +1,6 @@
 import { ConfigurationError, JournalError } from '../../../protocol/index.js'
-import type { PostgresClient, PostgresPool } from '../client.js'
+import type { PostgresPool } from '../client.js'
+import { type Connection, withConnection } from '../connection.js'
 import { journalError, sqlState } from '../errors.js'
 import { type QuotedSchema, quoteIdentifier } from '../statement.js'
 import { entries } from './0001-entries.js'
@@ -47,23 +48,18 @@ export async function migrateWith(
       `The schema's name ${JSON.stringify(schemaName)} is empty or over PostgreSQL's 63 bytes.`,
     )
   }
-  const client = await pool.connect().catch((error: unknown) => {
-    throw journalError('migrate its schema', false, error)
+  const what = `migrate its schema ${JSON.stringify(schemaName)}`
+  return withConnection(pool, what, async (connection) => {
+    try {
+      const found = await installedSteps(connection, schemaName)
+      refuseNewer(found, schemaName, steps)
+      const last = steps.at(-1)?.version ?? 0
+      if (found.some((step) => step.version === last)) return { version: versionOf(found), applied: [] }
+      return await migrateInTransaction(connection, schemaName, steps)
+    } catch (error) {
+      throw journalError(what, true, error)
+    }
   })
-  let broken: Error | undefined
-  try {
-    const found = await installedSteps(client, schemaName)
-    refuseNewer(found, schemaName, steps)
-    const last = steps.at(-1)?.version ?? 0
-    if (found.some((step) => step.version === last)) return { version: versionOf(found), applied: [] }
-    return await migrateInTransaction(client, schemaName, steps)
-  } catch (error) {
-    if (sqlState(error) === null && !(error instanceof JournalError))
-      broken = error instanceof Error ? error : undefined
-    throw journalError(`migrate its schema ${JSON.stringify(schemaName)}`, true, error)
-  } finally {
-    client.release(broken)
-  }
 }
 
 interface Step {
@@ -72,39 +68,40 @@ interface Step {
 }
 
 async function migrateInTransaction(
-  client: PostgresClient,
+  connection: Connection,
   schemaName: string,
   steps: readonly Migration[],
 ): Promise<Migrated> {
   for (let tries = 1; ; tries++) {
     try {
-      return await migrateOnce(client, schemaName, steps)
+      return await migrateOnce(connection, schemaName, steps)
     } catch (error) {
-      await client.query({ text: 'ROLLBACK' }).catch(() => undefined)
+      await connection.query({ text: 'ROLLBACK' }).catch(() => undefined)
       if (!isCreationRace(error) || tries === RACE_TRIES) throw error
     }
   }
 }
 
-async function migrateOnce(client: PostgresClient, schemaName: string, steps: readonly Migration[]): Promise<Migrated> {
+async function migrateOnce(connection: Connection, schemaName: string, steps: readonly Migration[]): Promise<Migrated> {
   const schema = quoteIdentifier(schemaName)
-  await client.query({ text: 'BEGIN' })
-  if (!(await schemaExists(client, schemaName))) await client.query({ text: `CREATE SCHEMA IF NOT EXISTS ${schema}` })
-  await client.query({ text: migrationsTable(schema) })
+  await connection.query({ text: 'BEGIN' })
+  if (!(await schemaExists(connection, schemaName)))
+    await connection.query({ text: `CREATE SCHEMA IF NOT EXISTS ${schema}` })
+  await connection.query({ text: migrationsTable(schema) })
   // The others wait here. A table lock ends with its transaction, also behind a pooler in transaction mode, where an
   // advisory lock of the session would stay with a connection that is somebody else's by then.
-  await client.query({ text: `LOCK TABLE ${schema}.migrations IN SHARE ROW EXCLUSIVE MODE` })
-  const found = await installedSteps(client, schemaName)
+  await connection.query({ text: `LOCK TABLE ${schema}.migrations IN SHARE ROW EXCLUSIVE MODE` })
+  const found = await installedSteps(connection, schemaName)
   refuseNewer(found, schemaName, steps)
   const missing = steps.filter((step) => step.version > versionOf(found))
   for (const step of missing) {
-    await client.query({ text: step.sql(schema) })
-    await client.query({
+    await connection.query({ text: step.sql(schema) })
+    await connection.query({
       text: `INSERT INTO ${schema}.migrations (version, breaking) VALUES ($1, $2)`,
       values: [step.version, step.breaking],
     })
   }
-  await client.query({ text: 'COMMIT' })
+  await connection.query({ text: 'COMMIT' })
   const applied = missing.map((step) => step.version)
   return { version: Math.max(versionOf(found), ...applied), applied }
 }
@@ -117,8 +114,8 @@ function migrationsTable(schema: QuotedSchema): string {
 )`
 }
 
-async function schemaExists(client: PostgresClient, schemaName: string): Promise<boolean> {
-  const { rows } = await client.query({
+async function schemaExists(connection: Connection, schemaName: string): Promise<boolean> {
+  const { rows } = await connection.query({
     text: 'SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1',
     values: [schemaName],
   })
@@ -126,14 +123,14 @@ async function schemaExists(client: PostgresClient, schemaName: string): Promise
 }
 
 /** The steps that the schema has; none where there is no schema yet. */
-async function installedSteps(client: PostgresClient, schemaName: string): Promise<Step[]> {
-  const { rows } = await client.query({
+async function installedSteps(connection: Connection, schemaName: string): Promise<Step[]> {
+  const { rows } = await connection.query({
     text: `SELECT 1 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = 'migrations'`,
     values: [schemaName],
   })
   if (rows.length === 0) return []
-  const found = await client.query({
+  const found = await connection.query({
     text: `SELECT version::text, breaking::text FROM ${quoteIdentifier(schemaName)}.migrations ORDER BY version`,
     rowMode: 'array',
     types: { getTypeParser: () => (text) => text },

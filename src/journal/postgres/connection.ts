@@ -1,0 +1,59 @@
+import type { PostgresClient, PostgresPool, QueryConfig, QueryResult } from './client.js'
+import { journalError, sqlState } from './errors.js'
+
+/** A connection taken from the pool, which knows whether it still works. */
+export class Connection {
+  readonly client: PostgresClient
+  #broken: Error | undefined
+  // The pool hears the errors of idle connections only: without this, one that breaks between two queries of its
+  // borrower would end the process.
+  readonly #noteBroken = (error: Error): void => {
+    this.#broken ??= error
+  }
+
+  constructor(client: PostgresClient) {
+    this.client = client
+    client.on?.('error', this.#noteBroken)
+  }
+
+  get isBroken(): boolean {
+    return this.#broken !== undefined
+  }
+
+  async query(config: QueryConfig): Promise<QueryResult> {
+    try {
+      return await this.client.query(config)
+    } catch (error) {
+      // Not the server's word: nobody knows what state the connection is in.
+      if (sqlState(error) === null) this.#noteBroken(error instanceof Error ? error : new Error(String(error)))
+      throw error
+    }
+  }
+
+  /** Gives it back, or closes it where it is broken. */
+  release(): void {
+    this.client.removeListener?.('error', this.#noteBroken)
+    this.client.release(this.#broken)
+  }
+}
+
+/**
+ * Runs `body` with a connection of its own.
+ *
+ * @throws {JournalError} with `what` in its message, where no connection can be had.
+ */
+export async function withConnection<Result>(
+  pool: PostgresPool,
+  what: string,
+  body: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw journalError(what, false, error)
+  })
+  const connection = new Connection(client)
+  try {
+    return await body(connection)
+  } finally {
+    connection.release()
+  }
+}

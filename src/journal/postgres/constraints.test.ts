@@ -1,0 +1,145 @@
+import { Pool } from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
+import { migrate } from './index.js'
+
+type Columns = Readonly<Record<string, string | number | boolean | null>>
+
+const T0 = '2026-01-01T00:00:00Z'
+const T1 = '2026-01-01T00:01:00Z'
+
+const base: Columns = {
+  id: '00000000-0000-8000-8000-000000000000',
+  namespace: 'default',
+  effect: 'charge',
+  key: 'order-1',
+  reference: 'c1234567',
+  fingerprint: 'f',
+  input: '{}',
+  generation: 1,
+  settlement: 'none',
+  created_at: T0,
+  updated_at: T0,
+}
+const sent: Columns = { attempts: 1, first_sent_at: T0, last_deadline_at: T1, fence: 1 }
+const reason = '{"code":"c","message":"m"}'
+
+/** A row of each state that the protocol knows. */
+const good: Readonly<Record<string, Columns>> = {
+  pending: { ...base, state: 'pending', fence: 0, due_at: T0 },
+  executing: { ...base, ...sent, state: 'executing', owner: 'me', lease_until: T1 },
+  'executing again': {
+    ...base,
+    ...sent,
+    state: 'executing',
+    owner: 'me',
+    lease_until: T1,
+    due_at: T1,
+    in_doubt_since: T0,
+  },
+  in_doubt: { ...base, ...sent, state: 'in_doubt', in_doubt_since: T0, due_at: T1 },
+  'in_doubt, held': {
+    ...base,
+    ...sent,
+    state: 'in_doubt',
+    in_doubt_since: T0,
+    owner: 'me',
+    lease_until: T1,
+    due_at: T1,
+  },
+  succeeded: { ...base, ...sent, state: 'succeeded', receipt: '{}', external_id: 'ch_1' },
+  'succeeded, settlement due': { ...base, ...sent, state: 'succeeded', settlement: 'due', due_at: T1 },
+  failed: { ...base, ...sent, state: 'failed', reason },
+  'failed, settlement dead': { ...base, ...sent, state: 'failed', reason, settlement: 'dead', settlement_attempts: 9 },
+  parked: { ...base, ...sent, state: 'parked', reason, in_doubt_since: T0, settlement: 'due' },
+}
+
+/** Which constraint refuses which change to a good row. */
+const bad: readonly (readonly [constraint: string, state: string, change: Columns])[] = [
+  ['entries_known_state', 'failed', { state: 'unheard_of' }],
+  ['entries_known_settlement', 'pending', { settlement: 'maybe' }],
+  ['entries_names', 'pending', { namespace: '' }],
+  ['entries_names', 'pending', { effect: '' }],
+  ['entries_names', 'pending', { key: '' }],
+  ['entries_names', 'pending', { key: 'k'.repeat(513) }],
+  ['entries_reference', 'pending', { reference: '' }],
+  ['entries_reference', 'pending', { reference: 'r'.repeat(37) }],
+  ['entries_reference', 'pending', { fingerprint: '' }],
+  ['entries_counts', 'pending', { generation: 0 }],
+  ['entries_counts', 'pending', { fence: -1 }],
+  ['entries_counts', 'pending', { attempts: -1 }],
+  ['entries_counts', 'pending', { find_failures: -1 }],
+  ['entries_counts', 'pending', { settlement_attempts: -1 }],
+  ['entries_lease_has_owner', 'executing', { owner: null }],
+  ['entries_lease_has_owner', 'pending', { owner: 'me' }],
+  ['entries_lease_is_due', 'executing again', { due_at: T0 }],
+  ['entries_lease_has_fence', 'executing', { fence: 0 }],
+  ['entries_lease_only_while_acting', 'pending', { owner: 'me', lease_until: T1, due_at: T1, fence: 1 }],
+  ['entries_lease_only_while_acting', 'succeeded', { owner: 'me', lease_until: T1 }],
+  ['entries_lease_only_while_acting', 'failed', { owner: 'me', lease_until: T1 }],
+  ['entries_lease_only_while_acting', 'parked', { owner: 'me', lease_until: T1 }],
+  ['entries_doubt_ends', 'pending', { in_doubt_since: T0 }],
+  ['entries_doubt_ends', 'succeeded', { in_doubt_since: T0 }],
+  ['entries_doubt_ends', 'failed', { in_doubt_since: T0 }],
+  ['entries_unsent_is_untried', 'pending', { first_sent_at: T0, last_deadline_at: T1 }],
+  ['entries_unsent_is_untried', 'failed', { first_sent_at: null }],
+  ['entries_unsent_is_untried', 'failed', { last_deadline_at: null }],
+  ['entries_pending', 'pending', { due_at: null }],
+  ['entries_executing', 'executing', { owner: null, lease_until: null }],
+  ['entries_executing', 'executing', { first_sent_at: null, last_deadline_at: null }],
+  ['entries_in_doubt', 'in_doubt', { in_doubt_since: null }],
+  ['entries_in_doubt', 'in_doubt', { due_at: null }],
+  ['entries_in_doubt', 'in_doubt', { first_sent_at: null, last_deadline_at: null }],
+  ['entries_succeeded', 'succeeded', { reason }],
+  ['entries_reason', 'failed', { reason: null }],
+  ['entries_reason', 'parked', { reason: null }],
+  ['entries_parked', 'parked', { due_at: T1 }],
+  ['entries_settled', 'pending', { settlement: 'done' }],
+  ['entries_settled', 'parked', { settlement: 'dead' }],
+  ['entries_settlement_due', 'succeeded', { due_at: T1 }],
+  ['entries_settlement_due', 'succeeded, settlement due', { due_at: null }],
+  ['entries_settlement_due', 'failed', { settlement: 'due' }],
+]
+
+describe('the constraints of the entries table', () => {
+  let database: TestDatabase
+  let pool: Pool
+  beforeAll(async () => {
+    database = await testDatabase()
+    pool = new Pool({ connectionString: database.connectionString, max: 1 })
+    await migrate(pool)
+  })
+  afterAll(async () => {
+    await pool.end()
+    await database.drop()
+  })
+
+  async function insertThenForget(row: Columns): Promise<void> {
+    const names = Object.keys(row)
+    const parameters = names.map((_, i) => `$${i + 1}`)
+    await pool.query('BEGIN')
+    try {
+      await pool.query(
+        `INSERT INTO counterfoil.entries (${names.join(', ')}) VALUES (${parameters.join(', ')})`,
+        Object.values(row),
+      )
+    } finally {
+      await pool.query('ROLLBACK')
+    }
+  }
+
+  test.each(Object.entries(good))('a row that is %s is accepted', async (_state, row) => {
+    await insertThenForget(row)
+  })
+
+  test.each(bad)('%s refuses a row that is %s with %o', async (constraint, state, change) => {
+    await expect(insertThenForget({ ...good[state], ...change })).rejects.toMatchObject({ code: '23514', constraint })
+  })
+
+  test('each constraint has a bad row here that it refuses', async () => {
+    const { rows } = await pool.query<{ conname: string }>(
+      "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = 'counterfoil.entries'::regclass",
+    )
+    expect(rows.map((row) => row.conname).sort()).toEqual([...new Set(bad.map(([constraint]) => constraint))].sort())
+  })
+})
