@@ -60,7 +60,8 @@ interface ProviderBase<Input, Receipt> {
   /**
    * Makes the one call. It returns the receipt if the service did it, and throws otherwise: `Rejected`, `NotExecuted`,
    * `OutcomeUnknown`, or any error, which `classify` or the default classification judges. It must send at most one
-   * request, with `call.reference`, and nothing after `call.signal` has aborted.
+   * request, with `call.reference`, and nothing after `call.signal` has aborted: no retry of the SDK's own and no
+   * redirect that is followed, since the error of a second request says nothing about the first.
    */
   execute(input: Input, call: Call): Promise<Receipt>
   /** What an error of `execute` proves; undefined leaves it to the default, under which only a failure to connect is harmless. */
@@ -76,6 +77,9 @@ interface ProviderBase<Input, Receipt> {
 /**
  * How long the service surely honours an idempotency key. `margin` is kept back from the window (default: a tenth of
  * it, at most an hour).
+ *
+ * It is believed of every entry, also of those in doubt already: promise a key, or a longer window, only after the calls
+ * that were sent without it have come to rest.
  */
 export interface IdempotencyKeyPromise {
   readonly window: Duration
@@ -96,7 +100,10 @@ export interface HonoursKey {
 /** The service can be asked for our reference (and may honour our key besides). */
 export interface CanFind<Input, Receipt> {
   readonly find: Find<Input, Receipt>
-  /** The longest time after the end of a call until `find` surely shows what it did. */
+  /**
+   * The longest time after the end of a call until `find` surely shows what it did. It includes what the network may
+   * still deliver of a call that was given up.
+   */
   readonly settlesWithin: Duration
   readonly idempotencyKey?: IdempotencyKeyPromise
   readonly inDoubt?: undefined
