@@ -1,5 +1,5 @@
 import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
-import type { StatementFor } from '../statement.js'
+import { expectFew, type StatementFor } from '../statement.js'
 
 /**
  * How entries stand.
@@ -11,8 +11,9 @@ export const readEntries: StatementFor = (schema) => ({
   name: 'counterfoil_read_1',
   text: `
 SELECT ${ENTRY_COLUMNS}, ${NOW_MICROS}
-FROM ${schema}.entries AS e
-WHERE e.id = ANY($1::uuid[])`,
+FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (id, place)
+JOIN ${schema}.entries AS e ON e.id = asked.id
+WHERE ${expectFew('asked.place')}`,
 })
 
 /**
@@ -26,7 +27,9 @@ export const awaitEntries: StatementFor = (schema) => ({
   name: 'counterfoil_await_1',
   text: `
 UPDATE ${schema}.entries AS e SET awaited = true
-WHERE e.id = ANY($1::uuid[]) AND NOT e.awaited AND e.state IN ('pending', 'executing', 'in_doubt', 'compensating')
+FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (id, place)
+WHERE e.id = asked.id AND ${expectFew('asked.place')} AND NOT e.awaited
+  AND e.state IN ('pending', 'executing', 'in_doubt', 'compensating')
 RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`,
 })
 

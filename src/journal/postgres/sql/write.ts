@@ -1,5 +1,5 @@
 import { NOW, NOW_MICROS } from '../row.js'
-import type { StatementFor } from '../statement.js'
+import { expectFew, type StatementFor } from '../statement.js'
 
 /**
  * Writes holders' changes, each under its claim (protocol `isHeldBy` and `enact`, P2), and wakes whoever waits for one of them.
@@ -50,7 +50,7 @@ WITH changed AS (
     id, fence, state, lease_ms, due_ms, call_ms, call_over, doubt, attempts, find_failures, key_spent, receipt,
     external_id, reason, settlement, owner
   )
-  WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner
+  WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
   RETURNING e.id, e.awaited
 )
 SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($17, e.id::text) END FROM changed AS e`,
