@@ -13,7 +13,7 @@ import { runLab } from './run.js'
 import { findStrategy } from './strategies/index.js'
 
 /** Cells mostly wait: for time-outs, leases, outages. */
-const LANES_PER_CORE = 2
+const LANES_PER_CORE = 3
 const MOST_LANES = 6
 
 const parsed = parseArguments(process.argv.slice(2))
