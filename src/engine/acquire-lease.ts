@@ -33,7 +33,7 @@ export interface TimedGrant {
 }
 
 /** Polling: soon at first, since most leases are short; never so often that waiters load the service. */
-const POLL = { retryFirstMs: 20, retryLongestMs: 500 }
+const POLL = { retryFirstMs: 20, retryLongestMs: 250 }
 /** An answer that takes longer is given up, so that a driver that queues commands while disconnected hangs nobody. */
 const LONGEST_ANSWER_MS = 5_000
 
@@ -67,15 +67,19 @@ async function ask(
 ): Promise<TimedGrant | { readonly refusal: LeaseUnavailable }> {
   const holder = randomness.token()
   const usableUntilMs = clock.monotonicMs() + usableLeaseMs(ttlMs)
+  const asked = service.acquire(key, ttlMs, holder)
   try {
-    const grant = await answerOf(clock, key, ttlMs, service.acquire(key, ttlMs, holder))
+    const grant = await answerOf(clock, key, ttlMs, asked)
     if (grant === null) return { refusal: notGranted(key, 'held', 'another holds it') }
     if (clock.monotonicMs() < usableUntilMs) return { grant, ttlMs, usableUntilMs }
     abandon(service, key, holder)
     return { refusal: notGranted(key, 'unreachable', 'the service took longer to grant it than it would have lasted') }
   } catch (error) {
     if (!(error instanceof LeaseUnavailable && isTransient(error))) throw error
-    if (error.reason === 'unreachable') abandon(service, key, holder)
+    if (error.reason === 'unreachable') {
+      abandon(service, key, holder)
+      asked.then(() => abandon(service, key, holder)).catch(() => undefined)
+    }
     return { refusal: error }
   }
 }

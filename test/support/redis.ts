@@ -40,7 +40,9 @@ export async function startRedis(...settings: string[]): Promise<OwnRedis> {
   const start = async (): Promise<void> => {
     const started = spawn('redis-server', args, { stdio: 'ignore' })
     child = started
-    process.once('exit', () => started.kill('SIGKILL'))
+    const killWithUs = (): boolean => started.kill('SIGKILL')
+    process.once('exit', killWithUs)
+    started.once('exit', () => process.off('exit', killWithUs))
     while ((await command('PING').catch(() => '')) !== '+PONG') {
       if (started.exitCode !== null) throw new Error(`redis-server ended with ${started.exitCode}`)
       await new Promise((resolve) => setTimeout(resolve, 10))
@@ -66,6 +68,27 @@ export async function startRedis(...settings: string[]): Promise<OwnRedis> {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Starts a Redis Cluster of two nodes, each with half of the slots. */
+export async function startRedisCluster(): Promise<readonly [OwnRedis, OwnRedis]> {
+  const buses = [await freePort(), await freePort()] as const
+  const nodes = [await startNode(buses[0]), await startNode(buses[1])] as const
+  await nodes[0].command('CLUSTER', 'ADDSLOTSRANGE', '0', '8191')
+  await nodes[1].command('CLUSTER', 'ADDSLOTSRANGE', '8192', '16383')
+  await nodes[0].command('CLUSTER', 'MEET', '127.0.0.1', String(nodes[1].port), String(buses[1]))
+  for (const node of nodes) {
+    for (const key of ['a', 'b']) {
+      while ((await node.command('GET', key)).startsWith('-CLUSTERDOWN')) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }
+  }
+  return nodes
+}
+
+function startNode(bus: number): Promise<OwnRedis> {
+  return startRedis('--cluster-enabled', 'yes', '--cluster-port', String(bus))
 }
 
 function send(port: number, words: readonly string[]): Promise<string> {

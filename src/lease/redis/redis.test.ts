@@ -119,6 +119,29 @@ describe.runIf(canStart).each(clients)('a Redis that forgets, through $name', ({
     expect((await untilGranted(service, key)).fence).toBeGreaterThan(forgotten.fence)
   })
 
+  it('takes a promoted replica for a loss, though it may have every key', async () => {
+    const replica = await startRedis('--replicaof', `127.0.0.1 ${redis.port}`)
+    const onReplica = await connect(replica.url)
+    try {
+      const key = token()
+      const grant = await untilGranted(service, key)
+      const keys = redisKeys('counterfoil', key)
+      while ((await replica.command('EXISTS', keys.lease, keys.epoch)) !== ':2') await realClock.sleep(5)
+      const promoted = redisLease(onReplica.client, { maxTtl })
+      await expect(promoted.acquire(key, 1_000, token())).rejects.toMatchObject({
+        reason: 'unreachable',
+        transient: true,
+      })
+      await replica.command('REPLICAOF', 'NO', 'ONE')
+      expect(await promoted.renew(grant, 1_000)).toBe(false)
+      await expect(promoted.acquire(key, 1_000, token())).rejects.toMatchObject({ reason: 'recovering' })
+      expect((await untilGranted(promoted, key)).fence).toBeGreaterThan(grant.fence)
+    } finally {
+      await onReplica.end()
+      await replica.stop()
+    }
+  })
+
   it('is asked anew for its script after SCRIPT FLUSH', async () => {
     await redis.command('SCRIPT', 'FLUSH')
     const key = token()
@@ -164,10 +187,9 @@ function token(): string {
   return randomBytes(12).toString('hex')
 }
 
-/** Waits until the service grants at all. */
+/** Waits until the service grants on every bucket. */
 async function opens(service: LeaseService): Promise<void> {
-  const grant = await untilGranted(service, token())
-  await service.release(grant)
+  await Promise.all(Array.from({ length: 500 }, () => untilGranted(service, token())))
 }
 
 async function untilGranted(
