@@ -9,6 +9,8 @@ export type CounterfoilErrorCode =
   | 'key_reuse'
   | 'effect_rejected'
   | 'effect_in_doubt'
+  | 'effect_compensated'
+  | 'compensation_refused'
   | 'lease_lost'
   | 'lease_unavailable'
   | 'generation_not_open'
@@ -120,6 +122,43 @@ export class EffectInDoubt extends CounterfoilError {
     super(`${describe(identity)} has no known outcome yet (${state}).${why} ${next}`, options)
     this.identity = identity
     this.state = state
+    this.reason = reason
+  }
+}
+
+/**
+ * It happened and has been undone since, or is being undone: a duplicate gets neither a receipt to rely on nor a second
+ * execution. What is to happen anew is another effect, with another key.
+ */
+export class EffectCompensated extends CounterfoilError {
+  readonly code = 'effect_compensated'
+  readonly identity: EffectIdentity
+  readonly state: 'compensating' | 'compensated'
+  /** What the service returned when it was executed. */
+  readonly receipt: unknown
+  constructor(identity: EffectIdentity, state: 'compensating' | 'compensated', receipt: unknown) {
+    const now = state === 'compensated' ? 'has been undone since' : 'is being undone'
+    super(
+      `${describe(identity)} was executed and ${now}. Nothing was sent for this call. ` +
+        'If it is to happen again, that is another effect: give it another key.',
+    )
+    this.identity = identity
+    this.state = state
+    this.receipt = receipt
+  }
+}
+
+/** It was not undone, and stands as it did. `reason` says why: nothing to undo, too much asked, or the service refused. */
+export class CompensationRefused extends CounterfoilError {
+  readonly code = 'compensation_refused'
+  readonly identity: Pick<EffectIdentity, 'effect' | 'key'>
+  readonly reason: Reason
+  constructor(identity: Pick<EffectIdentity, 'effect' | 'key'>, reason: Reason, options?: ErrorOptions) {
+    super(
+      `${identity.effect} ${JSON.stringify(identity.key)} was not undone: ${reason.message} (${reason.code}).`,
+      options,
+    )
+    this.identity = identity
     this.reason = reason
   }
 }

@@ -2,6 +2,7 @@ import type { Capabilities, Limits } from './capabilities.js'
 import { type Duration, toMs } from './duration.js'
 import type { JournalTime } from './entry.js'
 import { ConfigurationError } from './errors.js'
+import type { Money } from './money.js'
 import type { Outcome } from './outcome.js'
 
 /** One call to the service, as the provider's code sees it. */
@@ -25,11 +26,13 @@ export interface Call {
   remainingMs(): number
 }
 
-/** Which of the service's operations to list. */
+/** Which of the service's operations to list: those created in [fromMs, toMs). */
 export interface ListWindow {
   readonly fromMs: number
   readonly toMs: number
   readonly signal: AbortSignal
+  /** Go on behind the operation that had this cursor; absent: from the beginning. Only given to a `list` that gave it. */
+  readonly after?: string
 }
 
 /** An operation as the service's own list shows it, for audits. */
@@ -43,16 +46,45 @@ export interface ExternalOperation {
   /** `live`: it stands. `undone`: voided or refunded in full. `pending`: may still become either. */
   readonly state: 'live' | 'undone' | 'pending'
   readonly amount: { readonly minorUnits: number; readonly currency: string; readonly undoneMinorUnits: number } | null
+  /**
+   * Where a list that is begun anew can go on behind this operation (`ListWindow.after`), so that an audit that was
+   * interrupted need not read all pages again. Leave it out where the service has no such place.
+   */
+  readonly cursor?: string
 }
 
 /** What a compensation is asked to undo. */
 export interface CancelRequest<Receipt> {
   readonly externalId: string
+  /** What the service returned when it was executed; null for an operation that no entry stands for (an audit's find). */
   readonly receipt: Receipt | null
-  /** Null: all of it. */
+  /** How much of it, in the smallest unit of its currency; null: all that is left of it. */
   readonly minorUnits: number | null
   readonly reason: string
 }
+
+/** Undoes one operation, and says nothing of a way out of doubt: an undoing in doubt is parked for a person. */
+export type CancelFunction<Receipt> = Undoes<Receipt>['cancel']
+
+// Methods, not function types: a provider whose receipt is richer than what an effect asks for still fits it.
+interface Undoes<Receipt> {
+  cancel(request: CancelRequest<Receipt>, call: Call): Promise<unknown>
+}
+
+interface CanFindUndoing<Receipt> extends Omit<CanFind<CancelRequest<Receipt>, unknown>, 'find'> {
+  /** What undid it, by our reference (among the refunds, say). Null: absent. Throwing: could not ask (P5). */
+  find(request: CancelRequest<Receipt>, call: Call): Promise<unknown>
+}
+
+/**
+ * How to undo (void, refund, cancel) as a service of its own, with its own way out of doubt: a key window for the
+ * undoing request, or a `find` that looks for our reference among the refunds.
+ */
+export type UndoProvider<Receipt> = Pick<
+  ProviderBase<CancelRequest<Receipt>, unknown>,
+  'execute' | 'classify' | 'externalId'
+> &
+  (HonoursKey | CanFindUndoing<Receipt> | ParksDoubt)
 
 interface ProviderBase<Input, Receipt> {
   /** The service's name: shown to people, and shared by the effects that share its limits. Default: the effect's name. */
@@ -68,8 +100,14 @@ interface ProviderBase<Input, Receipt> {
   classify?(error: unknown): Exclude<Outcome, { kind: 'executed' }> | undefined
   /** The service's own id of what it did. Default: `receipt.id` if it is a string. */
   externalId?(receipt: Receipt): string | null
-  /** Undoes an executed operation (void, refund, cancel). `call.reference` is keyed by the external id (P10). */
-  cancel?(request: CancelRequest<Receipt>, call: Call): Promise<unknown>
+  /**
+   * Undoes an executed operation. `call.reference` is keyed by the external id (P10): send it as the idempotency key and
+   * store it with the refund. A function alone has no way out of doubt; a provider of its own (a key window, a `find`)
+   * lets a lost response to a refund be resolved as any other.
+   */
+  readonly cancel?: CancelFunction<Receipt> | UndoProvider<Receipt>
+  /** How much an executed operation moved: what bounds its refunds, and what audits compare. Null: it moved no money. */
+  amount?(receipt: Receipt, input: Input): Money | null
   /** The service's own operations in the window, for audits, in the service's order. */
   list?(window: ListWindow): AsyncIterable<ExternalOperation>
 }
@@ -121,8 +159,10 @@ export interface ParksDoubt {
  * The description of a service: how to execute, and what it is capable of. The type demands a way out of doubt: a key
  * window, a `find` with its lag, or an explicit `inDoubt: 'park'`.
  */
-export type Provider<Input, Receipt> = ProviderBase<Input, Receipt> &
-  (HonoursKey | CanFind<Input, Receipt> | ParksDoubt)
+export type Provider<Input, Receipt> = ProviderBase<Input, Receipt> & WayOutOfDoubt<Input, Receipt>
+
+/** One of the three ways in which a doubt about a call may end. */
+export type WayOutOfDoubt<Input, Receipt> = HonoursKey | CanFind<Input, Receipt> | ParksDoubt
 
 const MAX_MARGIN_MS = 3_600_000
 

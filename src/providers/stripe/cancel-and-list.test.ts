@@ -19,10 +19,10 @@ const holds = (): Charges =>
   stripePaymentIntents(stripeFor(gateway), (o: Order) => ({ ...toParams(o), capture_method: 'manual' }))
 
 function cancel(provider: Charges, externalId: string, changes: { minorUnits?: number; reason?: string } = {}) {
-  if (provider.cancel === undefined) throw new Error('The provider must be able to cancel.')
+  if (typeof provider.cancel !== 'object') throw new Error('The provider must be able to cancel, and to look it up.')
   const { minorUnits = null, reason = 'charged twice' } = changes
   const call = callFor(`cancel ${externalId}`, { firstSentAtMs: null, lastDeadlineAtMs: null })
-  return provider.cancel({ externalId, receipt: null, minorUnits, reason }, call)
+  return provider.cancel.execute({ externalId, receipt: null, minorUnits, reason }, call)
 }
 
 async function all(operations: AsyncIterable<ExternalOperation> | undefined): Promise<ExternalOperation[]> {
@@ -117,6 +117,38 @@ describe('cancel', () => {
   })
 })
 
+describe('what became of a cancel', () => {
+  const look = (provider: Charges, externalId: string) => {
+    if (typeof provider.cancel !== 'object' || provider.cancel.find === undefined) throw new Error('It must be found.')
+    return provider.cancel.find(
+      { externalId, receipt: null, minorUnits: null, reason: '' },
+      callFor(`cancel ${externalId}`),
+    )
+  }
+
+  it('is found by our reference, and absent where only others refunded', async () => {
+    const { id } = await charges().execute(order('o1'), callFor('o1'))
+    expect(await look(charges(), id)).toBeNull()
+    await stripeFor(gateway).refunds.create({ payment_intent: id, amount: 100 })
+    expect(await look(charges(), id)).toBeNull()
+    const undone = await cancel(charges(), id, { minorUnits: 200 })
+    expect(await look(charges(), id)).toEqual(undone)
+  })
+
+  it('is the cancelled payment intent itself, where money was only held', async () => {
+    const { id } = await holds().execute(order('o1'), callFor('o1'))
+    expect(await look(holds(), id)).toBeNull()
+    await cancel(holds(), id)
+    expect(await look(holds(), id)).toMatchObject({ object: 'payment_intent', status: 'canceled' })
+  })
+
+  it('is not known where Stripe could not be asked', async () => {
+    const { id } = await charges().execute(order('o1'), callFor('o1'))
+    gateway.fault({ fault: { kind: '500_before_commit' }, route: 'refunds.list' })
+    expect(await errorOf(look(charges(), id))).toMatchObject({ name: 'NotExecuted' })
+  })
+})
+
 describe('list', () => {
   it('shows every operation with its amount, what was undone, and whose it is', async () => {
     const stripe = stripeFor(gateway)
@@ -157,6 +189,17 @@ describe('list', () => {
     const signal = new AbortController().signal
     for await (const _first of charges().list?.({ fromMs: now - 60_000, toMs: now + 60_000, signal }) ?? []) break
     expect(gateway.requests.count({ route: 'payment_intents.list' })).toBe(3)
+  })
+
+  it('goes on behind any operation of an earlier list', async () => {
+    const stripe = stripeFor(gateway)
+    for (let i = 0; i < 5; i++) await stripe.paymentIntents.create({ amount: 100 + i, currency: 'eur' })
+    const now = realClock.wallMs()
+    const whole = await listed(charges(), now - 60_000, now + 60_000)
+    const after = whole[1]?.cursor ?? ''
+    const { signal } = new AbortController()
+    const rest = await all(charges().list?.({ fromMs: now - 60_000, toMs: now + 60_000, signal, after }))
+    expect(rest).toEqual(whole.slice(2))
   })
 
   it('shows an operation in exactly one of two windows that touch', async () => {

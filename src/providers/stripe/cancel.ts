@@ -1,8 +1,8 @@
 import type Stripe from 'stripe'
-import { type Call, type CancelRequest, NotExecuted, Rejected } from '../../protocol/index.js'
-import { answerTo } from './classify.js'
+import { type Call, type CancelRequest, NotExecuted, Rejected, type UndoProvider } from '../../protocol/index.js'
+import { answerTo, classifyStripeError } from './classify.js'
 import type { SingleSendStripe } from './client.js'
-import { METADATA_LIMITS, PAGE_SIZE } from './facts.js'
+import { METADATA_LIMITS, PAGE_SIZE, type StripeFacts } from './facts.js'
 import { ourMetadata, referenceOf } from './metadata.js'
 import type { PaymentIntentReceipt } from './receipt.js'
 
@@ -17,11 +17,26 @@ export type PaymentIntentUndone = {
 }
 
 /**
+ * How payments are undone, as a service of its own: a refund honours its key as a payment does, and a lost response is
+ * looked up among the payment's few refunds, whose list does not lag.
+ */
+export function undoing(stripe: SingleSendStripe, facts: StripeFacts): UndoProvider<PaymentIntentReceipt> {
+  return {
+    settlesWithin: facts.settlesWithin,
+    ...(facts.idempotencyKey === null ? {} : { idempotencyKey: facts.idempotencyKey }),
+    execute: (request, call) => undo(stripe, request, call),
+    find: (request, call) => findUndone(stripe, request, call),
+    classify: classifyStripeError,
+    externalId: (undone) => (undone as PaymentIntentUndone).id,
+  }
+}
+
+/**
  * Undoes a payment: cancels the payment intent while no money has been captured, else refunds it, in part if asked.
  * `call.reference` is the idempotency key of the one request that changes something, and stands in a refund's metadata:
  * a refund that an earlier call made is found by it and returned, also long after the key has expired.
  */
-export async function undo(
+async function undo(
   stripe: SingleSendStripe,
   request: CancelRequest<PaymentIntentReceipt>,
   call: Call,
@@ -44,6 +59,20 @@ export async function undo(
     default:
       return cancelIntent(stripe, intent, request, call)
   }
+}
+
+/** What an earlier call of this compensation did, or null if there is nothing of it. */
+async function findUndone(
+  stripe: SingleSendStripe,
+  request: CancelRequest<PaymentIntentReceipt>,
+  call: Call,
+): Promise<PaymentIntentUndone | null> {
+  const intent = await read(() =>
+    stripe.send(call, (client, options) => client.paymentIntents.retrieve(request.externalId, {}, options)),
+  )
+  if (intent.status === 'canceled') return cancelled(intent)
+  const earlier = await refundWithReference(stripe, intent.id, call)
+  return earlier === null ? null : refunded(earlier)
 }
 
 async function cancelIntent(

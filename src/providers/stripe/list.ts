@@ -18,8 +18,9 @@ export async function* pages(
   stripe: SingleSendStripe,
   until: SendUntil,
   query: Pick<Stripe.PaymentIntentListParams, 'created' | 'expand'>,
+  behind?: string,
 ): AsyncGenerator<Page> {
-  let after: string | undefined
+  let after = behind
   for (;;) {
     const cursor = after === undefined ? {} : { starting_after: after }
     const params = { ...query, limit: PAGE_SIZE, ...cursor }
@@ -30,13 +31,16 @@ export async function* pages(
   }
 }
 
-/** Every payment intent that was created in [fromMs, toMs), newest first, whoever made it. */
+/**
+ * Every payment intent that was created in [fromMs, toMs), newest first, whoever made it; `window.after` goes on behind
+ * an operation of an earlier list.
+ */
 export async function* listOperations(stripe: SingleSendStripe, window: ListWindow): AsyncGenerator<ExternalOperation> {
   const until = { signal: window.signal, remainingMs: () => (window.signal.aborted ? 0 : Number.POSITIVE_INFINITY) }
   // Stripe counts whole seconds: half-open ranges keep windows that touch from showing an operation twice.
   const created = { gte: Math.ceil(window.fromMs / 1000), lt: Math.ceil(window.toMs / 1000) }
-  for await (const { intents } of pages(stripe, until, { created, expand: ['data.latest_charge'] })) {
-    for (const intent of intents) yield operationOf(intent)
+  for await (const { intents } of pages(stripe, until, { created, expand: ['data.latest_charge'] }, window.after)) {
+    for (const intent of intents) yield { ...operationOf(intent), cursor: intent.id }
   }
 }
 

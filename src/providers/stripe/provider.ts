@@ -1,7 +1,7 @@
 import type Stripe from 'stripe'
 import type { Provider } from '../../protocol/index.js'
 import { ConfigurationError, NotExecuted, OutcomeUnknown, Rejected, toMs } from '../../protocol/index.js'
-import { undo } from './cancel.js'
+import { undoing } from './cancel.js'
 import { answerTo, classifyStripeError } from './classify.js'
 import { SingleSendStripe, type StripeSource } from './client.js'
 import { STRIPE_FACTS, type StripeFacts } from './facts.js'
@@ -70,7 +70,11 @@ export function stripePaymentIntents<Input>(
 
     classify: classifyStripeError,
     externalId: (receipt) => receipt.id,
-    cancel: (request, call) => undo(sender, request, call),
+    cancel: undoing(sender, facts),
+    amount(_receipt, input) {
+      const { amount, currency } = paramsOf(input)
+      return { minorUnits: amount, currency }
+    },
     list: (window) => listOperations(sender, window),
   }
 }
