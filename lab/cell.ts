@@ -1,13 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EmbeddedPostgres } from 'counterfoil/embedded'
 import type { GatewayControl } from 'counterfoil/testing'
-import type pg from 'pg'
 import { APPLICATION_SCHEMA, type Message, type Order } from './application.js'
 import { Broker } from './broker.js'
-import { openPool } from './database.js'
 import type { Fault, Stage } from './fault.js'
 import type { WorkOrder } from './ipc.js'
-import type { Lane } from './lane.js'
+import type { Lane, LaneDatabase } from './lane.js'
 import { makeOrders, strike } from './orders.js'
 import type { CellAddress } from './services.js'
 import type { Strategy } from './strategy.js'
@@ -51,24 +48,18 @@ export async function runCell(cell: Cell, lane: Lane, redisUrl: string): Promise
     keyWindowMs: cell.fault.gateway?.keyWindowMs ?? DAY_MS,
     searchLagMs: cell.fault.gateway?.searchLagMs ?? 0,
   })
-  const pool = openPool(database.connectionString, 1)
   const address = {
     cell: `${process.pid}-${nameOf(cell)}`,
-    databaseUrl: database.connectionString,
+    databaseUrl: database.server.connectionString,
     gateway: { host: gateway.host, port: gateway.port, secretKey: 'sk_test_lab' },
     redisUrl,
   }
-  try {
-    return await new CellRun(cell, lane, { address, database, pool, gateway: gateway.control }).play()
-  } finally {
-    await pool.end()
-  }
+  return new CellRun(cell, lane, { address, database, gateway: gateway.control }).play()
 }
 
 interface Parts {
   readonly address: CellAddress
-  readonly database: EmbeddedPostgres
-  readonly pool: pg.Pool
+  readonly database: LaneDatabase
   readonly gateway: GatewayControl
 }
 
@@ -104,7 +95,7 @@ class CellRun {
   }
 
   async #createTables(orders: readonly Order[]): Promise<void> {
-    const { pool } = this.#parts
+    const { pool } = this.#parts.database
     await pool.query(APPLICATION_SCHEMA)
     if (this.#cell.strategy.schema !== undefined) await pool.query(this.#cell.strategy.schema)
     await pool.query(
@@ -121,7 +112,7 @@ class CellRun {
       gateway: this.#parts.gateway,
       join: (options) => this.#join(options?.gateClosed ?? false),
       messageFor: (order) => this.#messageFor(order),
-      restartDatabase: () => this.#parts.database.restart({ mode: 'immediate' }),
+      restartDatabase: () => this.#parts.database.server.restart({ mode: 'immediate' }),
       untilOthersAreDone: () => this.#looking(async () => (await this.#openAmong(struck)) <= (await this.#blocked())),
     }
   }
@@ -167,7 +158,7 @@ class CellRun {
   }
 
   async #undecided(): Promise<number> {
-    const { rows } = await this.#parts.pool.query<{ count: number }>(
+    const { rows } = await this.#parts.database.pool.query<{ count: number }>(
       `select count(*)::integer as count from orders where status in ('open', 'in_doubt')`,
     )
     return rows[0]?.count ?? 0
@@ -176,7 +167,7 @@ class CellRun {
   /** How many of these orders are neither charged at the gateway nor decided in the table. */
   async #openAmong(orders: readonly Order[]): Promise<number> {
     const charged = (await this.#parts.gateway.ledger()).businessKeys()
-    const { rows } = await this.#parts.pool.query<{ count: number }>(
+    const { rows } = await this.#parts.database.pool.query<{ count: number }>(
       `select count(*)::integer as count from orders where status in ('open', 'in_doubt') and id = any ($1) and id <> all ($2)`,
       [orders.map((order) => order.id), charged],
     )
@@ -185,7 +176,7 @@ class CellRun {
 
   /** How many sessions wait for another's lock. */
   async #blocked(): Promise<number> {
-    const { rows } = await this.#parts.pool.query<{ count: number }>(
+    const { rows } = await this.#parts.database.pool.query<{ count: number }>(
       'select count(distinct pid)::integer as count from pg_locks where not granted',
     )
     return rows[0]?.count ?? 0
@@ -204,7 +195,7 @@ class CellRun {
   }
 
   async #observe(): Promise<Observation> {
-    const { rows } = await this.#parts.pool.query<OrderRow & { settled_at: Date | null }>(
+    const { rows } = await this.#parts.database.pool.query<OrderRow & { settled_at: Date | null }>(
       'select id, status, settled_at from orders order by id',
     )
     const ledger = await this.#parts.gateway.ledger()

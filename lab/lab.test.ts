@@ -1,7 +1,9 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { FAULTS } from './faults/index.js'
 import type { Result } from './result.js'
 import { runLab } from './run.js'
@@ -86,9 +88,62 @@ describe('the command', () => {
     expect(code).toBe(0)
   }, 30_000)
 
+  it('ends at Ctrl-C, and leaves no process behind', async () => {
+    const args = ['--import', 'tsx', program, '--strategy', 'naive', '--fault', 'none,frozen,killed', '--orders', '8']
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const closed = once(child, 'close')
+    await new Promise<void>((resolve) => {
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        if (text.includes('[1/3]')) resolve()
+      })
+    })
+    const descendants = await descendantsOf(child.pid)
+    expect(descendants.length).toBeGreaterThan(3)
+    child.kill('SIGINT')
+    expect((await closed)[0]).toBe(130)
+    await vi.waitUntil(() => !descendants.some(isAlive), { timeout: 20_000 })
+  }, 60_000)
+
   it('ends with an error for what it does not know', async () => {
     const { code, err } = await run(['--strategy', 'hope'])
     expect(code).toBe(2)
     expect(err).toContain('There is no strategy "hope"')
   }, 30_000)
 })
+
+/** The processes that a process has started, and those that these have started. */
+async function descendantsOf(pid: number | undefined): Promise<number[]> {
+  const parents = await parentByPid()
+  const found = new Set([pid])
+  for (let before = 0; before < found.size; ) {
+    before = found.size
+    for (const [child, parent] of parents) if (found.has(parent)) found.add(child)
+  }
+  found.delete(pid)
+  return [...found].flatMap((each) => each ?? [])
+}
+
+async function parentByPid(): Promise<Map<number, number>> {
+  if (process.platform === 'linux') {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+    const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')))
+    // The name in brackets may hold anything; behind it stand the state and the parent.
+    return new Map(lines.map((line) => [Number.parseInt(line, 10), Number(line.split(') ').at(-1)?.split(' ')[1])]))
+  }
+  const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=,ppid='])
+  return new Map(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.trim().split(/ +/).map(Number) as [number, number]),
+  )
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

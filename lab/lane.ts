@@ -1,6 +1,7 @@
 import { type EmbeddedPostgres, startEmbeddedPostgres } from 'counterfoil/embedded'
 import { type GatewayProcess, type GatewaySettings, startGatewayProcess } from 'counterfoil/testing'
-import pg from 'pg'
+import type pg from 'pg'
+import { openPool } from './database.js'
 import { WorkerProcess } from './worker-process.js'
 
 /**
@@ -9,11 +10,11 @@ import { WorkerProcess } from './worker-process.js'
  */
 export class Lane {
   readonly #workers: (WorkerProcess | null)[] = [null, null]
-  #database: EmbeddedPostgres | null = null
+  #database: LaneDatabase | null = null
   #gateway: GatewayProcess | null = null
 
   /** Database and gateway, empty. Both are started when they are first needed. */
-  async prepare(settings: GatewaySettings): Promise<{ database: EmbeddedPostgres; gateway: GatewayProcess }> {
+  async prepare(settings: GatewaySettings): Promise<{ database: LaneDatabase; gateway: GatewayProcess }> {
     const [database, gateway] = await Promise.all([this.#emptyDatabase(), this.#emptyGateway(settings)])
     return { database, gateway }
   }
@@ -30,21 +31,20 @@ export class Lane {
   /** Ends all of it. */
   async end(): Promise<void> {
     const workers = this.#workers.splice(0, 2, null, null)
-    await Promise.all([...workers.map((worker) => worker?.end()), this.#gateway?.stop(), this.#database?.stop()])
+    await Promise.all([...workers.map((worker) => worker?.end()), this.#gateway?.stop(), this.#endDatabase()])
   }
 
-  async #emptyDatabase(): Promise<EmbeddedPostgres> {
+  async #endDatabase(): Promise<void> {
+    await this.#database?.pool.end()
+    await this.#database?.server.stop()
+  }
+
+  async #emptyDatabase(): Promise<LaneDatabase> {
     if (this.#database === null) {
-      this.#database = await startEmbeddedPostgres()
-      return this.#database
+      const server = await startEmbeddedPostgres()
+      this.#database = { server, pool: openPool(server.connectionString, 1) }
     }
-    const client = new pg.Client({ connectionString: this.#database.connectionString })
-    await client.connect()
-    try {
-      await client.query(EMPTY)
-    } finally {
-      await client.end()
-    }
+    await this.#database.pool.query(EMPTY)
     return this.#database
   }
 
@@ -56,10 +56,14 @@ export class Lane {
   }
 }
 
-/** What a killed worker left open is ended first: its locks would be in the way. */
+/** A lane's server, and the lab's own connection to it. */
+export interface LaneDatabase {
+  readonly server: EmbeddedPostgres
+  readonly pool: pg.Pool
+}
+
+/** It waits for the locks of workers that were just killed: their transactions end with their connections. */
 const EMPTY = `
-  select pg_terminate_backend(pid, 5000) from pg_stat_activity
-    where datname = current_database() and pid <> pg_backend_pid();
   do $$
   declare name text;
   begin

@@ -13,8 +13,8 @@ import { runLab } from './run.js'
 import { findStrategy } from './strategies/index.js'
 
 /** Cells mostly wait: for time-outs, leases, outages. */
-const LANES_PER_CORE = 3
-const MOST_LANES = 6
+const LANES_PER_CORE = 4
+const MOST_LANES = 8
 
 const parsed = parseArguments(process.argv.slice(2))
 if (parsed.kind === 'say') {

@@ -1,4 +1,5 @@
 import type { Agent } from 'node:http'
+import type pg from 'pg'
 import Stripe from 'stripe'
 import { openPool } from './database.js'
 import type { GatewayAddress, Services } from './strategy.js'
@@ -12,26 +13,25 @@ export interface CellAddress {
   readonly redisUrl: string
 }
 
-/** The real parts that strategies work with; `close` lets them go. */
-export interface OpenServices extends Services {
-  close(): Promise<void>
-}
-
-/** Opens the parts of a cell in this process. All connections to the gateway go through `agent`. */
-export function openServices(address: CellAddress, agent: Agent): OpenServices {
-  // A strategy that holds a connection across the call needs one for each message in hand.
-  const pool = openPool(address.databaseUrl, PREFETCH + 1)
+/** The parts of a cell, for this process. All connections to the gateway go through `agent`. */
+export function servicesOf(address: CellAddress, agent: Agent): Services {
   return {
-    pool,
+    pool: poolOf(address.databaseUrl),
     stripe: openStripe({ ...address.gateway, agent }),
     gateway: { ...address.gateway, agent },
     redisUrl: address.redisUrl,
     cell: address.cell,
-    async close() {
-      agent.destroy()
-      await pool.end()
-    },
   }
+}
+
+const pools = new Map<string, pg.Pool>()
+
+/** The process's pool for that database: it stays from cell to cell, as an application's would. */
+function poolOf(databaseUrl: string): pg.Pool {
+  // A strategy that holds a connection across the call needs one for each message in hand.
+  const pool = pools.get(databaseUrl) ?? openPool(databaseUrl, PREFETCH + 1)
+  pools.set(databaseUrl, pool)
+  return pool
 }
 
 function openStripe({ host, port, secretKey, agent }: GatewayAddress): Stripe {

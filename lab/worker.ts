@@ -1,13 +1,12 @@
 /** A worker: a process of its own that handles messages by one strategy, for one cell after another. */
 import { GatedAgent } from './gate.js'
 import type { FromWorker, ToWorker, WorkOrder } from './ipc.js'
-import { type OpenServices, openServices } from './services.js'
+import { servicesOf } from './services.js'
 import { findStrategy } from './strategies/index.js'
 import type { Handler } from './strategy.js'
 
 interface OpenCell {
   readonly handler: Handler
-  readonly services: OpenServices
   readonly agent: GatedAgent
 }
 
@@ -40,8 +39,8 @@ async function receive(message: ToWorker): Promise<void> {
 async function openCell(work: WorkOrder): Promise<void> {
   if (open !== null) throw new Error('The worker has a cell open already.')
   const agent = new GatedAgent(work.gateClosed, (waiting) => tell({ type: 'at_gate', waiting }))
-  const services = openServices(work.address, agent)
-  open = { handler: await findStrategy(work.strategy, work.gatewayLevel).start(services), services, agent }
+  const strategy = findStrategy(work.strategy, work.gatewayLevel)
+  open = { handler: await strategy.start(servicesOf(work.address, agent)), agent }
 }
 
 async function closeCell(): Promise<void> {
@@ -49,13 +48,13 @@ async function closeCell(): Promise<void> {
   await Promise.all(underWay)
   open = null
   await closing?.handler.stop()
-  await closing?.services.close()
+  closing?.agent.destroy()
 }
 
 async function audit(work: WorkOrder): Promise<void> {
-  const services = openServices(work.address, new GatedAgent(false, () => undefined))
-  await findStrategy(work.strategy, work.gatewayLevel).audit?.(services)
-  await services.close()
+  const agent = new GatedAgent(false, () => undefined)
+  await findStrategy(work.strategy, work.gatewayLevel).audit?.(servicesOf(work.address, agent))
+  agent.destroy()
 }
 
 async function handle({ delivery, message }: ToWorker & { type: 'deliver' }): Promise<void> {

@@ -10,10 +10,10 @@ import { type Receipt, searchableGateway, silentGateway } from './counterfoil-pr
  * The intent is journalled before the call, one worker holds the right to make it, and after a doubt nothing is sent
  * again without proof. What proof there is depends on the gateway, and the provider says so.
  */
-function counterfoil(
+function counterfoil<R extends Receipt>(
   gateway: Strategy['gateway'],
   idea: string,
-  providerOf: (services: Services) => Provider<Order, Receipt>,
+  providerOf: (services: Services) => Provider<Order, R>,
 ): Strategy {
   return { name: 'counterfoil', gateway, idea, start: (services) => startCounterfoil(services, providerOf(services)) }
 }
@@ -43,7 +43,7 @@ export const counterfoilOnNothing = counterfoil(
   silentGateway,
 )
 
-async function startCounterfoil({ pool }: Services, provider: Provider<Order, Receipt>): Promise<Handler> {
+async function startCounterfoil<R extends Receipt>({ pool }: Services, provider: Provider<Order, R>): Promise<Handler> {
   const chargeOrder = defineEffect({
     name: 'charge-order',
     key: (order: Order) => order.id,
