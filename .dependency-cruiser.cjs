@@ -5,7 +5,7 @@
 const layers = {
   protocol: [],
   system: ['protocol'],
-  journal: ['protocol', 'system'],
+  journal: ['protocol', 'system', 'lease'],
   lease: ['protocol', 'system'],
   engine: ['protocol', 'system'],
   inbox: ['protocol', 'system', 'engine'],

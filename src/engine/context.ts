@@ -1,4 +1,4 @@
-import type { EffectIdentity, Journal, Reason, Seen } from '../protocol/index.js'
+import type { EffectIdentity, Journal, LeaseService, Reason, Seen } from '../protocol/index.js'
 import type { Clock, Randomness } from '../system/index.js'
 import type { RuntimeEffect } from './effect.js'
 
@@ -17,6 +17,8 @@ export interface Hooks {
 /** What every part of the engine works with: the ports, and the effects that this process knows. */
 export interface Context<Tx> {
   readonly journal: Journal<Tx>
+  /** Keeps effects of one `serializeKey` one at a time. */
+  readonly lease: LeaseService
   readonly effects: ReadonlyMap<string, RuntimeEffect<Tx>>
   readonly namespace: string
   /** Names this engine among all processes; part of every claim. */

@@ -8,14 +8,19 @@ import {
   isAtRest,
   type Journal,
   JournalError,
+  type LeaseService,
+  ProtocolViolation,
   toMs,
 } from '../protocol/index.js'
 import { type Clock, type Randomness, realClock, realRandomness } from '../system/index.js'
+import type { LeaseOptions } from './acquire-lease.js'
 import { type Context, type Hooks, identityOf } from './context.js'
 import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
+import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared } from './enqueue.js'
 import { describeIssues, prepare } from './prepare.js'
+import { type Lease, withLease } from './with-lease.js'
 import { Worker } from './worker.js'
 
 /** How an application sets Counterfoil up. */
@@ -26,6 +31,8 @@ export interface CounterfoilOptions<Tx> {
   /** Separates applications that share a journal or an account at a service; part of every reference. Default `'default'`. */
   readonly namespace?: string
   readonly hooks?: Hooks
+  /** Keeps effects of one `serializeBy` one at a time, and serves `withLease`. Default: rows beside the journal. */
+  readonly lease?: LeaseService
   /** Entries that `start()`'s loop carries at the same time in this process. Default 32. */
   readonly concurrency?: number
   /**
@@ -74,6 +81,7 @@ export class Counterfoil<Tx = unknown> {
     }
     const context: Context<Tx> = {
       journal: options.journal,
+      lease: options.lease ?? options.journal.lease,
       effects: byName(options.effects),
       namespace: options.namespace ?? 'default',
       owner: randomness.token(),
@@ -109,6 +117,51 @@ export class Counterfoil<Tx = unknown> {
     const entry = (await this.#wait(drive, waitMs, options.signal)) ?? knownOutcome(drive.lastSeen)
     if (entry === null) throw timedOut(drive, identityOf({ ...prepared.intent }), options.signal)
     return (await answer(effect, entry)) as Receipt
+  }
+
+  /**
+   * Accepts the effect, to be made by a dispatcher (any process that has called `start`): inside your own transaction
+   * `tx`, so that it exists if and only if your state does. Enqueueing a known key with the same input adds nothing.
+   *
+   * @throws {KeyReuseError} the key stands for another input. Let it roll your transaction back.
+   * @throws {InvalidInputError} {@link InvalidKeyError} nothing was written.
+   */
+  async enqueue<Raw, Receipt>(
+    effect: Effect<Raw, Receipt, Tx>,
+    input: NoInfer<Raw>,
+    options: EnqueueOptions<Tx> = {},
+  ): Promise<EnqueuedEffect> {
+    const [enqueued] = await this.enqueueMany(effect, [input], options)
+    if (enqueued === undefined) throw new ProtocolViolation('Enqueueing one effect told of none.')
+    return enqueued
+  }
+
+  /** Like `enqueue`, for many inputs in one statement; their order is the order for `serializeBy`. */
+  async enqueueMany<Raw, Receipt>(
+    effect: Effect<Raw, Receipt, Tx>,
+    inputs: readonly NoInfer<Raw>[],
+    options: EnqueueOptions<Tx> = {},
+  ): Promise<EnqueuedEffect[]> {
+    this.#known(effect)
+    const { journal, clock, namespace } = this.#core.context
+    const prepared = await Promise.all(inputs.map((input) => prepare(effect, namespace, input, 1)))
+    return enqueuePrepared(journal, clock, prepared, options)
+  }
+
+  /**
+   * Runs `work` while holding the lease of `key`: one at a time among all processes. See docs/leases.md for what a lease
+   * can and cannot promise toward a service that checks no token.
+   *
+   * @throws {LeaseUnavailable} not granted within `wait`; `work` was not called.
+   * @throws {LeaseLostError} lost before `work` ended.
+   */
+  withLease<T>(
+    key: string,
+    options: Pick<LeaseOptions, 'ttl' | 'wait' | 'signal'>,
+    work: (lease: Lease) => Promise<T>,
+  ): Promise<T> {
+    const { lease, clock, randomness } = this.#core.context
+    return withLease(lease, key, { ...options, clock, randomness }, work)
   }
 
   /**

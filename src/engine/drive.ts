@@ -7,6 +7,7 @@ import {
   type Entry,
   GenerationNotOpenError,
   isAtRest,
+  isClaimable,
   isTransient,
   KeyReuseError,
   type Seen,
@@ -16,6 +17,10 @@ import { identityOf } from './context.js'
 import type { Core } from './core.js'
 import type { RuntimeEffect } from './effect.js'
 import type { Prepared } from './prepare.js'
+import { inTurn } from './turns.js'
+
+/** How often to look whether an effect has its turn. */
+const LOOK_FOR_TURN_MS = 50
 
 const JOURNAL_RETRY = { retryFirstMs: 20, retryLongestMs: 1_000 }
 
@@ -42,6 +47,8 @@ export class Drive<Tx> {
   /** The journal's last trouble, while it does not answer. */
   trouble: unknown = null
   #callers = 0
+  /** How long to wait before looking whether the entry has its turn. */
+  #lookAgainMs = 0
   /** Our clock before the first request for a lease whose answer was lost: it may have been granted. */
   #lostAskMs: number | null = null
 
@@ -82,8 +89,9 @@ export class Drive<Tx> {
     const askedAtMs = clock.monotonicMs()
     const begun = await this.#askForLease(() => this.#beginOrRenew())
     if (begun === null) throw this.#notOpen(null)
-    if (begun.created) return this.#carry({ ...begun, askedAtMs: this.#lostAskMs ?? askedAtMs })
-    await this.#check(begun.entry)
+    if (begun.created && begun.entry.state === 'executing')
+      return this.#carry({ ...begun, askedAtMs: this.#lostAskMs ?? askedAtMs })
+    if (!begun.created) await this.#check(begun.entry)
     return this.#adopt(begun) ?? begun
   }
 
@@ -120,27 +128,39 @@ export class Drive<Tx> {
   async #step(seen: Seen): Promise<Seen> {
     const { entry, nowMs } = seen
     const freeAtMs = Math.max(entry.dueAtMs ?? nowMs, entry.leaseUntilMs ?? nowMs)
-    if (freeAtMs > nowMs) {
-      const changed = await this.#core.waiters.next(entry, freeAtMs - nowMs + 1)
+    const delayMs = Math.max(freeAtMs > nowMs ? freeAtMs - nowMs + 1 : 0, this.#lookAgainMs)
+    if (delayMs > 0) {
+      const changed = await this.#core.waiters.next(entry, delayMs)
       if (changed !== null) return changed
     }
-    return this.#core.slots.use(() => this.#take(entry))
+    return this.#core.slots.use(() => this.#takeInTurn(entry))
+  }
+
+  async #takeInTurn(entry: Entry): Promise<Seen> {
+    const { namespace, serializeKey } = entry
+    if (serializeKey === null) return this.#take(entry)
+    const { leaseMs } = this.#order.effect
+    const taken = await inTurn(this.#core.context, { namespace, serializeKey, leaseMs }, () => this.#take(entry))
+    if (taken !== null) return taken
+    this.#lookAgainMs = LOOK_FOR_TURN_MS
+    return (
+      (await this.#untilAnswered(() => this.#core.context.journal.read([entry.id])))[0] ?? Promise.reject(gone(entry))
+    )
   }
 
   async #take(entry: Entry): Promise<Seen> {
     const askedAtMs = this.#core.context.clock.monotonicMs()
     const claimed = await this.#askForLease(() => this.#claim(entry))
     if (claimed.claimed) return this.#carry({ ...claimed, askedAtMs: this.#lostAskMs ?? askedAtMs })
+    // Due and free, but not taken: others of its `serializeKey` come first, and their end is no change of this entry.
+    this.#lookAgainMs = isTurnAwaited(claimed) ? LOOK_FOR_TURN_MS : 0
     return this.#adopt(claimed) ?? claimed
   }
 
   async #claim(entry: Entry): Promise<Claimed> {
     const claimed = await this.#core.context.journal.claim(entry.id, this.#terms)
     if (claimed !== null) return claimed
-    throw new EffectInDoubt(identityOf(entry), entry.state, {
-      code: 'entry_gone',
-      message: 'the journal no longer has the entry: it was purged or restored from an older copy',
-    })
+    throw gone(entry)
   }
 
   /**
@@ -154,6 +174,7 @@ export class Drive<Tx> {
 
   async #carry(held: Seen & { readonly askedAtMs: number }): Promise<Seen> {
     this.#lostAskMs = null
+    this.#lookAgainMs = 0
     const { clock, journal } = this.#core.context
     const { effect } = this.#order
     try {
@@ -194,4 +215,15 @@ export class Drive<Tx> {
       }
     }
   }
+}
+
+function isTurnAwaited({ claimed, entry, nowMs }: Claimed): boolean {
+  return !claimed && entry.serializeKey !== null && isClaimable(entry, nowMs)
+}
+
+function gone(entry: Entry): EffectInDoubt {
+  return new EffectInDoubt(identityOf(entry), entry.state, {
+    code: 'entry_gone',
+    message: 'the journal no longer has the entry: it was purged or restored from an older copy',
+  })
 }

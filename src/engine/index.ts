@@ -1,3 +1,4 @@
+export type { LeaseOptions } from './acquire-lease.js'
 export type { Hooks } from './context.js'
 export { Counterfoil, type CounterfoilOptions, type PerformOptions } from './counterfoil.js'
 export {
@@ -8,3 +9,5 @@ export {
   type RuntimeEffect,
   type SettledOutcome,
 } from './effect.js'
+export type { EnqueuedEffect, EnqueueOptions } from './enqueue.js'
+export type { Lease } from './with-lease.js'

@@ -1,7 +1,8 @@
-import type { EffectTerms, Seen } from '../protocol/index.js'
+import type { EffectTerms, Head, Seen } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { tell } from './context.js'
 import type { Core } from './core.js'
+import { inTurn } from './turns.js'
 
 /** How the loop in this process works. */
 export interface WorkerOptions {
@@ -22,6 +23,8 @@ export class Worker<Tx> {
   readonly #options: WorkerOptions
   readonly #terms: readonly EffectTerms[]
   readonly #underWay = new Set<Promise<void>>()
+  /** The `serializeKey`s that this process is acting for. */
+  readonly #turns = new Set<string>()
   readonly #stopping = new AbortController()
   #wake = new AbortController()
   #unsubscribe: () => void = () => undefined
@@ -77,9 +80,12 @@ export class Worker<Tx> {
     const askedAtMs = clock.monotonicMs()
     const claimed = await journal.claimDue(this.#terms, free)
     for (const seen of claimed) this.#take(() => this.#carry(seen, askedAtMs))
-    const settlements = claimed.length < free ? await journal.dueSettlements(this.#terms, free - claimed.length) : []
+    const left = free - claimed.length
+    const heads = left > 0 ? this.#notUnderWay(await journal.heads(this.#terms, left)) : []
+    for (const head of heads) this.#take(() => this.#carryInTurn(head))
+    const settlements = left > 0 ? await journal.dueSettlements(this.#terms, left) : []
     await Promise.all(settlements.map((id) => this.#settle(id)))
-    if (claimed.length > 0 || settlements.length > 0) return 0
+    if (claimed.length > 0 || heads.length > 0 || settlements.length > 0) return 0
     const nextMs = await journal.nextDueInMs(this.#terms)
     return Math.max(1, Math.min(nextMs ?? this.#options.pollMs, this.#options.pollMs))
   }
@@ -95,6 +101,30 @@ export class Worker<Tx> {
   async #carry(seen: Seen, askedAtMs: number): Promise<void> {
     const effect = this.#core.context.effects.get(seen.entry.effect)
     if (effect !== undefined) await this.#core.carry(effect, { ...seen, askedAtMs })
+  }
+
+  #notUnderWay(heads: readonly Head[]): readonly Head[] {
+    return heads.filter(({ namespace, serializeKey }) => !this.#turns.has(`${namespace} ${serializeKey}`))
+  }
+
+  async #carryInTurn({ id, namespace, effect: name, serializeKey }: Head): Promise<void> {
+    const { context } = this.#core
+    const effect = context.effects.get(name)
+    if (effect === undefined) return
+    const turn = `${namespace} ${serializeKey}`
+    if (this.#turns.has(turn)) return
+    this.#turns.add(turn)
+    try {
+      const { leaseMs } = effect
+      await inTurn(context, { namespace, serializeKey, leaseMs }, async () => {
+        const askedAtMs = context.clock.monotonicMs()
+        const claimed = await context.journal.claim(id, this.#core.newTerms(effect))
+        if (claimed?.claimed === true) await this.#core.carry(effect, { ...claimed, askedAtMs })
+      })
+    } finally {
+      this.#turns.delete(turn)
+      this.#wake.abort()
+    }
   }
 
   async #settle(id: string): Promise<void> {

@@ -148,7 +148,8 @@ class Model<Tx> {
 
   async #enqueue(): Promise<void> {
     const items = [{ intent: this.#intent, notBeforeMs: null }]
-    const created = await this.#subject.transaction((tx) => this.#subject.journal.enqueue(tx, items))
+    const enqueued = await this.#subject.transaction((tx) => this.#subject.journal.enqueue(tx, items))
+    const created = enqueued.map((each) => each.created)
     expect(created).toEqual([this.#entry === null])
     if (this.#entry !== null) return
     const [seen] = await this.#subject.journal.read([this.#intent.id])

@@ -11,13 +11,14 @@ export interface ClaimTerms {
 }
 
 /**
- * A new entry, claimed at once: the first call is about to be made (P1).
+ * A new entry, claimed at once: the first call is about to be made (P1). One with a `serializeKey` has to wait for its
+ * turn instead.
  *
  * @throws {ProtocolViolation} when the call would not end inside the lease (P3).
  */
 export function begin(intent: Intent, terms: ClaimTerms, nowMs: JournalTime): Entry {
   const pending = enqueue(intent, nowMs, nowMs)
-  return takeForCall(pending, terms, nowMs)
+  return intent.serializeKey === null ? takeForCall(pending, terms, nowMs) : pending
 }
 
 /** A new entry that waits for a dispatcher, not before `dueAtMs`. */

@@ -1,7 +1,8 @@
 import type { Change } from './apply.js'
 import type { ClaimTerms } from './claim.js'
-import type { Entry, Intent, JournalTime } from './entry.js'
+import type { Entry, Intent, JournalTime, State } from './entry.js'
 import type { JournalError } from './errors.js'
+import type { LeaseService } from './lease.js'
 
 /**
  * An entry as the journal had it at `nowMs` on its own clock: a moment between the asking and the answer. Whoever adds
@@ -12,9 +13,28 @@ export interface Seen {
   readonly nowMs: JournalTime
 }
 
-/** What came of writing an intent: `created` and claimed for its first call, or there was an entry already. */
+/**
+ * What came of writing an intent: `created` (and claimed for its first call, unless it has a `serializeKey` and so has to
+ * wait for its turn), or there was an entry already.
+ */
 export interface Begun extends Seen {
   readonly created: boolean
+}
+
+/** What came of enqueueing: a new entry, or how the key stands already. */
+export interface Enqueued {
+  readonly created: boolean
+  readonly state: State
+  readonly generation: number
+  readonly fingerprint: string
+}
+
+/** An entry whose turn it is among those of its `serializeKey`. */
+export interface Head {
+  readonly id: string
+  readonly namespace: string
+  readonly effect: string
+  readonly serializeKey: string
 }
 
 /** What came of a claim: `claimed`, or how the entry stands otherwise (held, not due, at rest). */
@@ -68,17 +88,38 @@ export interface Journal<Tx = unknown> {
     intents: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
   ): Promise<readonly (Begun | JournalError)[]>
 
-  /** Writes pending entries inside the caller's own transaction; true where the entry is new. They exist once that commits. */
+  /** Leases beside the journal, with which effects of one `serializeKey` are kept one at a time. */
+  readonly lease: LeaseService
+
+  /** Runs `work` in a transaction of its own: committed when it returns, undone when it throws. */
+  transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>
+
+  /**
+   * Writes pending entries inside the caller's own transaction: they exist once that commits. An entry that exists
+   * already stays as it is. The order of one call, and of calls after one another, is the order for `serializeKey`.
+   */
   enqueue(
     tx: Tx,
     intents: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
-  ): Promise<readonly boolean[]>
+  ): Promise<readonly Enqueued[]>
 
-  /** Takes one entry if it is claimable (protocol/claim.ts says when). */
+  /**
+   * Takes one entry if it is claimable (protocol/claim.ts says when). A pending one with a `serializeKey` is taken only
+   * if none of its key is executing or in doubt, and none that is pending was enqueued before it.
+   */
   claim(id: string, terms: ClaimTerms): Promise<Claimed | null>
 
-  /** Takes up to `limit` claimable entries of these effects, the longest due first, skipping what others are taking. */
+  /**
+   * Takes up to `limit` claimable entries of these effects that have no `serializeKey`, the longest due first, skipping
+   * what others are taking.
+   */
   claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]>
+
+  /** Entries of these effects with a `serializeKey` that could be claimed now, the longest due first. Nothing is taken. */
+  heads(
+    effects: readonly { readonly namespace: string; readonly effect: string }[],
+    limit: number,
+  ): Promise<readonly Head[]>
 
   /** Writes each change under its fence; what a stale holder wants changes nothing. */
   write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]>

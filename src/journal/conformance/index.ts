@@ -2,6 +2,7 @@ import { claimCases } from './claims.js'
 import { intentCases } from './intents.js'
 import { settlementCases } from './settlements.js'
 import { type ConformanceCase, type JournalSubject, World } from './subject.js'
+import { turnCases } from './turns.js'
 
 export type { JournalSubject } from './subject.js'
 
@@ -20,6 +21,11 @@ export interface ConformanceTest {
  * @param subject gives the journal to test; it is asked when a test runs, so that a `beforeAll` may make it.
  */
 export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): readonly ConformanceTest[] {
-  const cases: ConformanceCase<Tx>[] = [...intentCases<Tx>(), ...claimCases<Tx>(), ...settlementCases<Tx>()]
+  const cases: ConformanceCase<Tx>[] = [
+    ...intentCases<Tx>(),
+    ...claimCases<Tx>(),
+    ...turnCases<Tx>(),
+    ...settlementCases<Tx>(),
+  ]
   return cases.map(({ name, run }) => ({ name, run: () => run(subject(), new World()) }))
 }

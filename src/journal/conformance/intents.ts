@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { begin, enact, enqueue, fingerprint, transition } from '../../protocol/index.js'
+import { begin, type Enqueued, enact, enqueue, fingerprint, type Intent, transition } from '../../protocol/index.js'
 import {
   accepted,
   beginNew,
@@ -193,7 +193,7 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
       run: async ({ journal, transaction }, world) => {
         const [kept, dropped] = [world.intent(), world.intent()]
         await transaction(async (tx) => {
-          assert.deepEqual(await journal.enqueue(tx, [{ intent: kept, notBeforeMs: null }]), [true])
+          assert.deepEqual(await journal.enqueue(tx, [{ intent: kept, notBeforeMs: null }]), [enqueuedAs(kept, true)])
           assert.deepEqual(await journal.read([kept.id]), [null], 'others do not see it before the commit')
         })
         const failing = transaction(async (tx) => {
@@ -212,8 +212,8 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
         const [existing, fresh] = [world.intent(), world.intent()]
         const entry = await beginNew(journal, existing, termsOf('me'))
         const items = [existing, fresh, fresh].map((intent) => ({ intent, notBeforeMs: null }))
-        assert.deepEqual(await transaction((tx) => journal.enqueue(tx, items)), [false, true, false])
-        assert.deepEqual(await transaction((tx) => journal.enqueue(tx, items)), [false, false, false])
+        assert.deepEqual(areNew(await transaction((tx) => journal.enqueue(tx, items))), [false, true, false])
+        assert.deepEqual(areNew(await transaction((tx) => journal.enqueue(tx, items))), [false, false, false])
         assert.deepEqual(await readEntry(journal, existing.id), toMicros(entry))
       },
     },
@@ -283,4 +283,12 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
       },
     },
   ]
+}
+
+function enqueuedAs({ fingerprint }: Intent, created: boolean): Enqueued {
+  return { created, state: 'pending', generation: 1, fingerprint }
+}
+
+function areNew(enqueued: readonly Enqueued[]): boolean[] {
+  return enqueued.map((each) => each.created)
 }

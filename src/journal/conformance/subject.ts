@@ -53,7 +53,9 @@ export class World {
   }
 
   intent(
-    overrides: Partial<Pick<Intent, 'effect' | 'key' | 'generation' | 'input' | 'hasSettledHandler'>> = {},
+    overrides: Partial<
+      Pick<Intent, 'effect' | 'key' | 'generation' | 'input' | 'hasSettledHandler' | 'serializeKey'>
+    > = {},
   ): Intent {
     this.#keys++
     const effect = overrides.effect ?? 'charge'
@@ -69,7 +71,7 @@ export class World {
       reference: reference(this.namespace, effect, key, generation),
       input,
       fingerprint: fingerprint(input),
-      serializeKey: null,
+      serializeKey: overrides.serializeKey ?? null,
       group: null,
       hasSettledHandler: overrides.hasSettledHandler ?? false,
     }

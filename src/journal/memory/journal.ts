@@ -1,3 +1,4 @@
+import { MemoryLease } from '../../lease/memory.js'
 import {
   type Begun,
   begin,
@@ -5,9 +6,11 @@ import {
   type ClaimTerms,
   claim,
   type EffectTerms,
+  type Enqueued,
   type Entry,
   enact,
   enqueue,
+  type Head,
   type Intent,
   isAtRest,
   isClaimable,
@@ -16,6 +19,7 @@ import {
   JournalError,
   type JournalTime,
   type JournalWrite,
+  type LeaseService,
   type Renewal,
   type Seen,
   type SettlementResult,
@@ -46,17 +50,21 @@ type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
  * so it keeps none of the promises that rest on durability.
  */
 export class MemoryJournal implements Journal<MemoryTransaction> {
+  readonly lease: LeaseService
   readonly #clock: Clock
   readonly #pause: (operation: keyof Journal, moment: Moment) => Promise<void>
   readonly #entries = new Map<string, Entry>()
   readonly #history = new Map<string, Entry[]>()
   readonly #awaited = new Set<string>()
+  /** Entries that open transactions are about to create. */
+  readonly #staged = new Map<string, Entry>()
   readonly #listeners = new Set<(id: string) => void>()
   /** Entries that an open transaction has made or is settling. */
   readonly #locked = new Map<string, MemoryTransaction>()
 
   constructor(options: MemoryJournalOptions) {
     this.#clock = options.clock
+    this.lease = new MemoryLease(options.clock)
     this.#pause = options.pause ?? (() => Promise.resolve())
   }
 
@@ -82,25 +90,28 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   async enqueue(
     tx: MemoryTransaction,
     items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
-  ): Promise<readonly boolean[]> {
+  ): Promise<readonly Enqueued[]> {
     await this.#pause('enqueue', 'before')
-    const created: boolean[] = []
+    const enqueued: Enqueued[] = []
     for (const { intent, notBeforeMs } of items) {
       await this.#unlocked(intent.id, tx)
       tx.assertOpen()
-      created.push(this.#enqueue(tx, intent, notBeforeMs))
+      enqueued.push(this.#enqueue(tx, intent, notBeforeMs))
     }
     await this.#pause('enqueue', 'after')
-    return created
+    return enqueued
   }
 
-  #enqueue(tx: MemoryTransaction, intent: Intent, notBeforeMs: number | null): boolean {
-    if (this.#entries.has(intent.id) || this.#locked.has(intent.id)) return false
+  #enqueue(tx: MemoryTransaction, intent: Intent, notBeforeMs: number | null): Enqueued {
+    const standing = this.#entries.get(intent.id) ?? this.#staged.get(intent.id)
+    if (standing !== undefined) return enqueuedOf(standing, false)
     const nowMs = this.#now()
     const entry = enqueue(intent, notBeforeMs === null ? nowMs : notBeforeMs, nowMs)
     this.#lock(intent.id, tx)
+    this.#staged.set(intent.id, entry)
+    void tx.ended.then(() => this.#staged.delete(intent.id))
     tx.onCommit(() => this.#put(entry))
-    return true
+    return enqueuedOf(entry, true)
   }
 
   async claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
@@ -114,7 +125,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     const nowMs = this.#now()
     const entry = this.#entries.get(id)
     if (entry === undefined) return null
-    if (!isClaimable(entry, nowMs)) return { claimed: false, entry: copy(entry), nowMs }
+    if (!isClaimable(entry, nowMs) || !this.#hasTurn(entry)) return { claimed: false, entry: copy(entry), nowMs }
     return { claimed: true, entry: copy(this.#put(claim(entry, terms, nowMs))), nowMs }
   }
 
@@ -122,11 +133,38 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     await this.#pause('claimDue', 'before')
     const nowMs = this.#now()
     const seen = this.#dueOf(effects)
-      .filter(({ entry }) => isClaimable(entry, nowMs))
+      .filter(({ entry }) => entry.serializeKey === null && isClaimable(entry, nowMs))
       .slice(0, limit)
       .map(({ entry, terms }) => ({ entry: copy(this.#put(claim(entry, terms, nowMs))), nowMs }))
     await this.#pause('claimDue', 'after')
     return seen
+  }
+
+  async heads(effects: readonly EffectName[], limit: number): Promise<readonly Head[]> {
+    await this.#pause('heads', 'before')
+    const nowMs = this.#now()
+    const heads: Head[] = []
+    for (const { entry } of this.#dueOf(effects)) {
+      const { id, namespace, effect, serializeKey } = entry
+      if (serializeKey === null || !isClaimable(entry, nowMs) || !this.#hasTurn(entry)) continue
+      if (heads.length < limit) heads.push({ id, namespace, effect, serializeKey })
+    }
+    await this.#pause('heads', 'after')
+    return heads
+  }
+
+  /** Entries stand in the map in the order in which they came into being. */
+  #hasTurn(entry: Entry): boolean {
+    if (entry.serializeKey === null || entry.state !== 'pending') return true
+    let before = true
+    for (const other of this.#entries.values()) {
+      if (other.id === entry.id) before = false
+      else if (other.namespace === entry.namespace && other.serializeKey === entry.serializeKey) {
+        if (other.state === 'executing' || other.state === 'in_doubt') return false
+        if (before && other.state === 'pending') return false
+      }
+    }
+    return true
   }
 
   async write(writes: readonly JournalWrite[]): Promise<readonly Written[]> {
@@ -305,6 +343,10 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
       if (tx !== null) tx.waitsFor = null
     }
   }
+}
+
+function enqueuedOf({ state, generation, fingerprint }: Entry, created: boolean): Enqueued {
+  return { created, state, generation, fingerprint }
 }
 
 /** What leaves or enters the journal is a copy: nobody changes a row by changing an object. */

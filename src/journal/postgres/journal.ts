@@ -1,3 +1,4 @@
+import { postgresLease } from '../../lease/postgres/index.js'
 import {
   assertCallEndsInsideLease,
   type Begun,
@@ -5,12 +6,15 @@ import {
   type Claimed,
   type ClaimTerms,
   type EffectTerms,
+  type Enqueued,
   type Entry,
+  type Head,
   type Intent,
   type Journal,
   JournalError,
   type JournalTime,
   type JournalWrite,
+  type LeaseService,
   type Renewal,
   type Seen,
   type SettlementResult,
@@ -21,6 +25,7 @@ import { areDistinct, inOrderOfIds, runApart } from './batch.js'
 import { Batches } from './batches.js'
 import type { PostgresPool, PostgresTransaction } from './client.js'
 import { Database, type Row } from './database.js'
+import { enqueueIn, enqueueValues, removedMeanwhile } from './enqueue.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { migrate } from './migrations/index.js'
 import { intentColumns, writeColumns } from './parameters.js'
@@ -64,9 +69,15 @@ export function postgresJournal(
 /** Batches of lost holders looked through at a time. */
 const SWEPT_BATCHES = 64
 
+interface BeginItem {
+  readonly intent: Intent
+  readonly terms: ClaimTerms
+}
+
 type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
 
 class PostgresJournal implements Journal<PostgresTransaction> {
+  readonly lease: LeaseService
   readonly #database: Database
   readonly #sql: Statements
   readonly #batches: Batches
@@ -84,12 +95,11 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     this.#batches = new Batches(clock, realRandomness)
     this.#listener =
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
+    this.lease = this.#leaseIn(pool, schema)
     this.#migrate = options.migrate === false ? () => Promise.resolve() : () => migrate(pool, { schema })
   }
 
-  async begin(
-    items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
-  ): Promise<readonly (Begun | JournalError)[]> {
+  async begin(items: readonly BeginItem[]): Promise<readonly (Begun | JournalError)[]> {
     for (const { terms } of items) assertCallEndsInsideLease(terms)
     await this.#prepare()
     return inOrderOfIds(
@@ -99,7 +109,19 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     )
   }
 
-  async #begin(items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): Promise<Begun[]> {
+  async #begin(items: readonly BeginItem[]): Promise<Begun[]> {
+    const begun = new Map<BeginItem, Begun>()
+    const free = items.filter(({ intent }) => intent.serializeKey === null)
+    const inTurn = items.filter(({ intent }) => intent.serializeKey !== null)
+    const answers = [
+      ...(free.length > 0 ? await this.#beginFree(free) : []),
+      ...(inTurn.length > 0 ? await this.#beginPending(inTurn) : []),
+    ]
+    for (const [i, item] of [...free, ...inTurn].entries()) begun.set(item, answers[i] ?? missing(item.intent.id))
+    return items.map((item) => begun.get(item) ?? missing(item.intent.id))
+  }
+
+  async #beginFree(items: readonly BeginItem[]): Promise<Begun[]> {
     const created = await this.#create(items)
     const others = items.map((item) => item.intent.id).filter((id) => !created.has(id))
     const standing = others.length === 0 ? new Map<string, Seen>() : await this.#read(others)
@@ -115,10 +137,21 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     })
   }
 
+  /** Those with a `serializeKey` only come to wait for their turn. */
+  async #beginPending(items: readonly BeginItem[]): Promise<Begun[]> {
+    const values = enqueueValues(items.map(({ intent }, position) => ({ intent, notBeforeMs: null, position })))
+    const rows = await this.#database.write('write an intent', this.#sql.enqueue, values)
+    const created = new Set(rows.map((row) => row[0]))
+    const standing = await this.#read(items.map((item) => item.intent.id))
+    return items.map(({ intent }) => {
+      const seen = standing.get(intent.id)
+      if (seen === undefined) throw removedMeanwhile(intent.id)
+      return { created: created.delete(intent.id), ...seen }
+    })
+  }
+
   /** Creates what does not exist yet: the ids of new entries, and the journal's clock. */
-  async #create(
-    items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
-  ): Promise<Map<string, JournalTime>> {
+  async #create(items: readonly BeginItem[]): Promise<Map<string, JournalTime>> {
     const batch = this.#batches.take()
     const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
     const values = [
@@ -137,27 +170,36 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   async enqueue(
     tx: PostgresTransaction,
     items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
-  ): Promise<readonly boolean[]> {
+  ): Promise<readonly Enqueued[]> {
     await this.#prepare()
     return inOrderOfIds(
-      items,
+      items.map((item, position) => ({ ...item, position })),
       ({ intent }) => intent.id,
-      (ordered) => this.#enqueue(tx, ordered),
+      (ordered) => enqueueIn(tx, this.#sql, ordered),
     )
   }
 
-  async #enqueue(
-    tx: PostgresTransaction,
-    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
-  ): Promise<boolean[]> {
-    const values = [
-      ...intentColumns(items.map((item) => item.intent)),
-      items.map(({ notBeforeMs }) => (notBeforeMs === null ? null : Math.ceil(notBeforeMs * 1000))),
-    ]
-    const { rows } = await tx.query<{ id: string }>(this.#sql.enqueue.text, values)
-    const created = new Set(rows.map((row) => row.id))
-    // Of two with one id, the first is the new one.
-    return items.map((item) => created.delete(item.intent.id))
+  async transaction<Result>(work: (tx: PostgresTransaction) => Promise<Result>): Promise<Result> {
+    await this.#prepare()
+    let result: { readonly of: Result } | null = null
+    await inTransaction(this.#database.pool, 'run a transaction', async (open) => {
+      result = { of: await work(open.tx) }
+      await open.takeBack()
+    })
+    if (result === null) throw new JournalError('The transaction ended without its work.')
+    return (result as { readonly of: Result }).of
+  }
+
+  async heads(effects: readonly EffectName[], limit: number): Promise<readonly Head[]> {
+    await this.#prepare()
+    const values = [...nameColumns(effects), limit]
+    const rows = await this.#database.read('look for entries whose turn it is', this.#sql.heads, values)
+    return rows.map(([id, namespace, effect, serializeKey]) => ({
+      id: id ?? '',
+      namespace: namespace ?? '',
+      effect: effect ?? '',
+      serializeKey: serializeKey ?? '',
+    }))
   }
 
   async claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
@@ -300,6 +342,18 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     return byId(await this.#database.read('read entries', this.#sql.read, [ids]))
   }
 
+  #leaseIn(pool: PostgresPool, schema: string): LeaseService {
+    const rows = postgresLease({ query: (text, values) => pool.query({ text, values }) }, { schema })
+    return {
+      acquire: async (key, ttlMs, holder) => {
+        await this.#prepare()
+        return rows.acquire(key, ttlMs, holder)
+      },
+      renew: (grant, ttlMs) => rows.renew(grant, ttlMs),
+      release: (grant) => rows.release(grant),
+    }
+  }
+
   /** The schema is brought up to date before first use; where that fails, the next use tries again. */
   #prepare(): Promise<unknown> {
     this.#ready ??= this.#migrate().catch((error: unknown) => {
@@ -310,8 +364,8 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 }
 
-function removedMeanwhile(id: string): JournalError {
-  return new JournalError(`Entry ${id} was removed while it was asked for. Nothing was written; ask again.`)
+function missing(id: string): never {
+  throw removedMeanwhile(id)
 }
 
 function nameColumns(effects: readonly EffectName[]): [string[], string[]] {

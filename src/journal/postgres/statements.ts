@@ -1,5 +1,5 @@
-import { beginEntries, enqueueEntries } from './sql/begin.js'
-import { claimDueEntries, claimEntry } from './sql/claim.js'
+import { beginEntries, enqueueEntries, standingEntries } from './sql/begin.js'
+import { claimDueEntries, claimEntry, headEntries } from './sql/claim.js'
 import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
 import { renewEntry } from './sql/renew.js'
 import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
@@ -10,6 +10,8 @@ import type { QuotedSchema, Statement } from './statement.js'
 const SQL = {
   begin: beginEntries,
   enqueue: enqueueEntries,
+  standing: standingEntries,
+  heads: headEntries,
   write: writeChanges,
   claim: claimEntry,
   claimDue: claimDueEntries,

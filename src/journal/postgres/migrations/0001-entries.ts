@@ -40,6 +40,7 @@ CREATE TABLE ${schema}.entries (
   attempts integer NOT NULL DEFAULT 0,
   find_failures integer NOT NULL DEFAULT 0,
   settlement_attempts integer NOT NULL DEFAULT 0,
+  position integer NOT NULL DEFAULT 0,
   key_spent boolean NOT NULL DEFAULT false,
   awaited boolean NOT NULL DEFAULT false,
   state text NOT NULL,
@@ -97,7 +98,7 @@ CREATE TABLE ${schema}.entries (
   CONSTRAINT entries_settlement_due CHECK (
     state NOT IN ('succeeded', 'failed') OR (settlement = 'due') = (due_at IS NOT NULL)
   )
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 45);
 
 -- What is due. Only due_at in the predicate: a state in it would make every change of state an indexed one.
 CREATE INDEX entries_due ON ${schema}.entries (namespace, effect, due_at) WHERE due_at IS NOT NULL;
@@ -110,6 +111,10 @@ CREATE TABLE ${schema}.batches (
   CONSTRAINT batches_pkey PRIMARY KEY (id)
 ) WITH (fillfactor = 40);
 ALTER TABLE ${schema}.batches ALTER COLUMN ids SET STORAGE MAIN;
+
+-- Who is before whom among the effects of one serializeKey. An entry at rest is due for its handler at most.
+CREATE INDEX entries_turn ON ${schema}.entries (namespace, serialize_key, created_at)
+  WHERE serialize_key IS NOT NULL AND due_at IS NOT NULL;
 
 -- Former generations: the whole row as it stood when the next one began.
 CREATE TABLE ${schema}.history (

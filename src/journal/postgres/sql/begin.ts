@@ -45,7 +45,8 @@ RETURNING e.id, ${NOW_MICROS}`,
 /**
  * Creates entries that wait for a dispatcher (protocol `enqueue`), in the caller's transaction.
  *
- * Parameters, arrays of one length: $1 … $11 as above, $12 not before (microseconds since the epoch; null: at once).
+ * Parameters, arrays of one length: $1 … $11 as above, $12 not before (microseconds since the epoch; null: at once),
+ * $13 place in the caller's order.
  * A returned row is the id of an entry that this statement created.
  */
 export const enqueueEntries: StatementFor = (schema) => ({
@@ -53,7 +54,7 @@ export const enqueueEntries: StatementFor = (schema) => ({
   text: `
 INSERT INTO ${schema}.entries AS e (
   id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key, group_key,
-  state, fence, due_at, attempts, settlement, created_at, updated_at
+  state, fence, due_at, attempts, settlement, created_at, updated_at, position
 )
 SELECT
   i.id, i.namespace, i.effect, i.key, i.generation, i.reference, i.input, i.fingerprint, i.serialize_key, i.group_key,
@@ -61,14 +62,28 @@ SELECT
   coalesce('epoch'::timestamptz + i.not_before_us * interval '1 microsecond', ${NOW}),
   0,
   CASE WHEN i.has_handler THEN 'due' ELSE 'none' END,
-  ${NOW}, ${NOW}
+  ${NOW}, ${NOW}, i.position
 FROM unnest(
   $1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::json[], $8::text[], $9::text[],
-  $10::text[], $11::boolean[], $12::double precision[]
+  $10::text[], $11::boolean[], $12::double precision[], $13::integer[]
 ) AS i (
   id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key,
-  group_key, has_handler, not_before_us
+  group_key, has_handler, not_before_us, position
 )
 ON CONFLICT (id) DO NOTHING
 RETURNING e.id::text AS id`,
+})
+
+/**
+ * How entries stand that could not be created, in the caller's transaction.
+ *
+ * Parameters: $1 array of ids.
+ * A returned row is an entry: id, state, generation, fingerprint, all as text.
+ */
+export const standingEntries: StatementFor = (schema) => ({
+  name: 'counterfoil_standing_1',
+  text: `
+SELECT e.id::text AS id, e.state, e.generation::text AS generation, e.fingerprint
+FROM ${schema}.entries AS e
+WHERE e.id = ANY($1::uuid[])`,
 })

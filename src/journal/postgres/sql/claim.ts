@@ -5,6 +5,21 @@ import type { StatementFor } from '../statement.js'
 const FREE = `e.state IN ('pending', 'executing', 'in_doubt')
     AND (e.lease_until IS NULL OR e.lease_until <= ${NOW})`
 
+/**
+ * Whether the entry at alias `e` has its turn: always, unless it is pending and has a serializeKey. Then none of its key
+ * may be executing or in doubt, and none that is pending may have been enqueued before it.
+ */
+function hasTurn(schema: string): string {
+  return `(e.serialize_key IS NULL OR e.state <> 'pending' OR NOT EXISTS (
+      SELECT FROM ${schema}.entries AS o
+      WHERE o.namespace = e.namespace AND o.serialize_key = e.serialize_key AND o.due_at IS NOT NULL AND o.id <> e.id
+        AND (
+          o.state IN ('executing', 'in_doubt')
+          OR (o.state = 'pending' AND (o.created_at, o.position, o.id) < (e.created_at, e.position, e.id))
+        )
+    ))`
+}
+
 /** Protocol `claim`: what changes, on the terms owner, lease_ms and timeout_ms. */
 function taken(owner: string, leaseMs: string, timeoutMs: string): string {
   return `
@@ -36,7 +51,34 @@ UPDATE ${schema}.entries AS e SET ${taken('$2::text', '$3::double precision', '$
 WHERE e.id = $1::uuid
     AND coalesce(e.due_at, e.lease_until) <= ${NOW}
     AND ${FREE}
+    AND ${hasTurn(schema)}
 RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`,
+})
+
+/**
+ * Entries with a serializeKey that could be claimed now, the longest due first. It takes nothing and locks nothing.
+ *
+ * Parameters: arrays of one length $1 namespace, $2 effect; $3 how many at most.
+ * A returned row is an entry: id, namespace, effect, serialize_key.
+ */
+export const headEntries: StatementFor = (schema) => ({
+  name: 'counterfoil_heads_1',
+  text: `
+SELECT d.id, t.namespace, t.effect, d.serialize_key
+FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
+CROSS JOIN LATERAL (
+  SELECT e.id, e.serialize_key, e.due_at
+  FROM ${schema}.entries AS e
+  WHERE e.namespace = t.namespace AND e.effect = t.effect
+    AND e.due_at <= ${NOW}
+    AND e.serialize_key IS NOT NULL
+    AND ${FREE}
+    AND ${hasTurn(schema)}
+  ORDER BY e.due_at
+  LIMIT $3::bigint
+) AS d
+ORDER BY d.due_at
+LIMIT $3::bigint`,
 })
 
 /**
@@ -62,6 +104,7 @@ WITH due AS MATERIALIZED (
     FROM ${schema}.entries AS e
     WHERE e.namespace = t.namespace AND e.effect = t.effect
     AND e.due_at <= ${NOW}
+    AND e.serialize_key IS NULL
     AND ${FREE}
     ORDER BY e.due_at
     LIMIT $6::bigint

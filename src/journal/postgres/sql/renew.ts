@@ -3,7 +3,7 @@ import type { StatementFor } from '../statement.js'
 
 /**
  * Begins the next generation of an entry that is known not to have taken effect (protocol `isRenewable`, P6), claimed
- * at once for its first call, and keeps the old row whole in the history. The fence goes on from the old one.
+ * at once for its first call (or waiting for its turn, with a serializeKey), and keeps the old row whole in the history. The fence goes on from the old one.
  *
  * Parameters: $1 id, $2 the new generation, $3 reference, $4 input (JSON), $5 fingerprint, $6 serialize_key,
  * $7 group_key, $8 whether it has a `settled` handler, $9 owner, $10 lease in ms, $11 longest call in ms.
@@ -27,14 +27,14 @@ WITH old AS MATERIALIZED (
 UPDATE ${schema}.entries AS e SET
   generation = $2::integer, reference = $3::text, input = $4::json, fingerprint = $5::text,
   serialize_key = $6::text, group_key = $7::text,
-  state = 'executing',
+  state = CASE WHEN $6::text IS NULL THEN 'executing' ELSE 'pending' END,
   fence = old.fence + 1,
-  owner = $9::text,
-  lease_until = ${NOW} + $10::double precision * interval '1 millisecond',
-  due_at = ${NOW} + $10::double precision * interval '1 millisecond',
-  attempts = 1, find_failures = 0,
-  first_sent_at = ${NOW},
-  last_deadline_at = ${NOW} + $11::double precision * interval '1 millisecond',
+  owner = CASE WHEN $6::text IS NULL THEN $9::text END,
+  lease_until = CASE WHEN $6::text IS NULL THEN ${NOW} + $10::double precision * interval '1 millisecond' END,
+  due_at = ${NOW} + CASE WHEN $6::text IS NULL THEN $10::double precision ELSE 0 END * interval '1 millisecond',
+  attempts = CASE WHEN $6::text IS NULL THEN 1 ELSE 0 END, find_failures = 0, position = 0,
+  first_sent_at = CASE WHEN $6::text IS NULL THEN ${NOW} END,
+  last_deadline_at = CASE WHEN $6::text IS NULL THEN ${NOW} + $11::double precision * interval '1 millisecond' END,
   in_doubt_since = NULL, key_spent = false, receipt = NULL, external_id = NULL, reason = NULL, forced_by = NULL,
   settlement = CASE WHEN $8::boolean THEN 'due' ELSE 'none' END,
   settlement_attempts = 0,

@@ -1,0 +1,64 @@
+import {
+  type Duration,
+  type Journal,
+  type Enqueued as JournalEnqueued,
+  KeyReuseError,
+  toMs,
+} from '../protocol/index.js'
+import type { Clock } from '../system/index.js'
+import type { Prepared } from './prepare.js'
+
+/** In which transaction to enqueue, and from when on the effect may be made. */
+export interface EnqueueOptions<Tx> {
+  /**
+   * Your own transaction: the effect exists once it commits, and never does if it rolls back. Default: a transaction of
+   * its own, committed when the call returns.
+   */
+  readonly tx?: Tx
+  /** Not before this moment, or this long from now (by this machine's clock). Default: at once. */
+  readonly notBefore?: Date | Duration
+}
+
+/** An enqueued effect. */
+export interface EnqueuedEffect {
+  /** The entry's id. */
+  readonly id: string
+  /** What goes to the service. */
+  readonly reference: string
+  /** False: its key was known already, with the same input, so nothing was added. */
+  readonly created: boolean
+}
+
+/** Writes prepared effects as pending entries, in the order given. @throws {KeyReuseError} */
+export async function enqueuePrepared<Tx>(
+  journal: Journal<Tx>,
+  clock: Clock,
+  prepared: readonly Prepared[],
+  options: EnqueueOptions<Tx>,
+): Promise<EnqueuedEffect[]> {
+  const notBeforeMs = notBefore(clock, options.notBefore)
+  const items = prepared.map(({ intent }) => ({ intent, notBeforeMs }))
+  const { tx } = options
+  const enqueued =
+    tx === undefined
+      ? await journal.transaction((own) => journal.enqueue(own, items))
+      : await journal.enqueue(tx, items)
+  await Promise.all(prepared.map((each, i) => checkReuse(journal, each, enqueued[i])))
+  return prepared.map(({ intent: { id, reference } }, i) => ({ id, reference, created: enqueued[i]?.created === true }))
+}
+
+// P7. In the caller's transaction, the error is what makes it roll back.
+async function checkReuse<Tx>(
+  journal: Journal<Tx>,
+  { intent }: Prepared,
+  enqueued: JournalEnqueued | undefined,
+): Promise<void> {
+  if (enqueued === undefined || enqueued.fingerprint === intent.fingerprint) return
+  const earlier = enqueued.generation === 1 ? [] : await journal.earlierFingerprints(intent.id)
+  if (!earlier.includes(intent.fingerprint)) throw new KeyReuseError({ ...intent, generation: enqueued.generation })
+}
+
+function notBefore(clock: Clock, when: Date | Duration | undefined): number | null {
+  if (when === undefined) return null
+  return when instanceof Date ? when.getTime() : clock.wallMs() + toMs(when, 'notBefore')
+}
