@@ -4,17 +4,16 @@ import { fraction, shuffled } from './seeded.js'
 const DECLINED_SHARE = 0.05
 const DECLINED_CARD = 'pm_card_visa_chargeDeclined'
 
-/** The orders of a cell. A few cards are declined; the seed says which, and what the orders cost. */
+/** The orders of a cell. A few cards, one at least, are declined; the seed says which, and what the orders cost. */
 export function makeOrders(count: number, seed: number): Order[] {
-  return Array.from({ length: count }, (_, index) => {
-    const id = `order-${String(index + 1).padStart(4, '0')}`
-    const declined = fraction(seed, `card of ${id}`) < DECLINED_SHARE
-    return {
-      id,
-      cents: 500 + Math.floor(fraction(seed, `price of ${id}`) * 20_000),
-      card: declined ? DECLINED_CARD : 'pm_card_visa',
-    }
-  })
+  const ids = Array.from({ length: count }, (_, index) => `order-${String(index + 1).padStart(4, '0')}`)
+  const declinedCount = Math.max(1, Math.round(count * DECLINED_SHARE))
+  const declined = new Set(shuffled(ids, seed, (id) => `card of ${id}`).slice(0, declinedCount))
+  return ids.map((id) => ({
+    id,
+    cents: 500 + Math.floor(fraction(seed, `price of ${id}`) * 20_000),
+    card: declined.has(id) ? DECLINED_CARD : 'pm_card_visa',
+  }))
 }
 
 /** Whether the gateway will decline the card. */

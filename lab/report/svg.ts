@@ -167,7 +167,7 @@ function sentence(result: Result): string {
 }
 
 const LEGEND: readonly { readonly tone: Tone; readonly sign: string; readonly words: string }[] = [
-  { tone: 'held', sign: '✓', words: 'every order charged once' },
+  { tone: 'held', sign: '✓', words: 'charged once, and the books agree' },
   { tone: 'harm', sign: 'n', words: 'customers out of money, or books that are wrong' },
   { tone: 'mended', sign: 'n', words: 'charged twice, refunded by a later audit' },
   { tone: 'waits', sign: 'n', words: 'known to be unknown: waits for a person or an audit' },
