@@ -1,11 +1,12 @@
 import {
   ConfigurationError,
   type Duration,
+  EffectCompensated,
   EffectInDoubt,
   EffectRejected,
   type Entry,
+  hasAnswer,
   InvalidReceiptError,
-  isAtRest,
   type Journal,
   JournalError,
   type LeaseService,
@@ -14,12 +15,15 @@ import {
 } from '../protocol/index.js'
 import { type Clock, type Randomness, realClock, realRandomness } from '../system/index.js'
 import type { LeaseOptions } from './acquire-lease.js'
+import { type Compensated, type CompensateOptions, Compensator } from './compensate.js'
+import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } from './compensate-group.js'
 import { type Context, type Hooks, identityOf } from './context.js'
 import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
 import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared } from './enqueue.js'
 import { describeIssues, prepare } from './prepare.js'
+import { withUndoEffects } from './undo-effect.js'
 import { type Lease, withLease } from './with-lease.js'
 import { Worker } from './worker.js'
 
@@ -70,6 +74,7 @@ export class Counterfoil<Tx = unknown> {
   readonly #core: Core<Tx>
   readonly #workerOptions: { readonly concurrency: number; readonly pollMs: number }
   readonly #drives = new Map<string, Drive<Tx>>()
+  readonly #compensator: Compensator<Tx>
   #worker: Worker<Tx> | null = null
 
   /** @throws {ConfigurationError} when two effects share a name, or an option makes no sense. */
@@ -79,17 +84,19 @@ export class Counterfoil<Tx = unknown> {
       concurrency: options.concurrency ?? 32,
       pollMs: toMs(options.pollInterval ?? '1s', 'pollInterval'),
     }
+    const namespace = options.namespace ?? 'default'
     const context: Context<Tx> = {
       journal: options.journal,
       lease: options.lease ?? options.journal.lease,
-      effects: byName(options.effects),
-      namespace: options.namespace ?? 'default',
+      effects: withUndoEffects(byName(options.effects), options.journal, namespace),
+      namespace,
       owner: randomness.token(),
       clock: options.clock ?? realClock,
       randomness,
       hooks: options.hooks ?? {},
     }
     this.#core = new Core(context, options.maxUnderWay ?? 256)
+    this.#compensator = new Compensator(this.#core, (effect, input, wait) => this.#perform(effect, input, wait))
   }
 
   /**
@@ -97,6 +104,7 @@ export class Counterfoil<Tx = unknown> {
    *
    * @throws {EffectRejected} it did not happen, and why.
    * @throws {EffectInDoubt} not known within `wait`, or parked: it may have happened. Never repeat it by other means.
+   * @throws {EffectCompensated} it happened, and was undone since or is being undone.
    * @throws {KeyReuseError} the key stands for another input.
    * @throws {GenerationNotOpenError} the generation that was asked for cannot begin.
    * @throws {InvalidInputError} {@link InvalidKeyError} nothing was written or sent.
@@ -110,13 +118,53 @@ export class Counterfoil<Tx = unknown> {
   ): Promise<Receipt> {
     this.#known(effect)
     const waitMs = toMs(options.wait ?? '60s', 'wait')
-    const asked = checkGeneration(options.generation)
+    const generation = checkGeneration(options.generation)
+    return (await this.#perform(effect, input, { waitMs, signal: options.signal, generation })) as Receipt
+  }
+
+  /**
+   * Undoes an executed effect through its provider's `cancel`, all of it or a part, as an effect of its own that is keyed
+   * by the external id (P10): asking again joins what stands. What is in doubt is first resolved by evidence, and undone
+   * only if it happened; what has not been begun is called off. Never more is given back than remains.
+   *
+   * @throws {CompensationRefused} it was not undone and stands, or there was nothing to undo: its `reason` says which.
+   * @throws {EffectInDoubt} whether it happened, or (of the undoing's identity) whether it is undone, is not known within
+   * `wait`. Nothing is lost; ask again with the same.
+   * @throws {KeyReuseError} the `refundKey` stands for another amount.
+   * @throws {ConfigurationError} the amount or the options make no sense.
+   */
+  async compensate<Raw, Receipt>(
+    effect: Effect<Raw, Receipt, Tx>,
+    key: string,
+    options: CompensateOptions,
+  ): Promise<Compensated> {
+    this.#known(effect)
+    return this.#compensator.compensate(effect, key, options)
+  }
+
+  /**
+   * Undoes the effects of one business operation (those whose `group` said so), the last executed first, one after the
+   * other. It goes on where one cannot be undone, and tells exactly what was undone, what was not and why.
+   *
+   * @throws {JournalError} the journal could not be reached; what was undone before stays undone. Ask again.
+   */
+  compensateGroup(group: string, options: CompensateGroupOptions): Promise<GroupCompensated> {
+    return compensateGroup(this.#core.context, this.#compensator, group, options)
+  }
+
+  async #perform(
+    effect: RuntimeEffect<Tx>,
+    input: unknown,
+    options: { readonly waitMs: number; readonly signal: AbortSignal | undefined; readonly generation?: number | null },
+  ): Promise<unknown> {
+    const { waitMs, signal } = options
+    const asked = options.generation ?? null
     const prepared = await prepare(effect, this.#core.context.namespace, input, asked ?? 1)
     const { id, fingerprint } = prepared.intent
     const drive = this.#drive(`${id} ${fingerprint} ${asked}`, { effect, prepared, generation: asked })
-    const entry = (await this.#wait(drive, waitMs, options.signal)) ?? knownOutcome(drive.lastSeen)
-    if (entry === null) throw timedOut(drive, identityOf({ ...prepared.intent }), options.signal)
-    return (await answer(effect, entry)) as Receipt
+    const entry = (await this.#wait(drive, waitMs, signal)) ?? knownOutcome(drive.lastSeen)
+    if (entry === null) throw timedOut(drive, identityOf({ ...prepared.intent }), signal)
+    return answer(effect, entry)
   }
 
   /**
@@ -224,7 +272,7 @@ function byName<Tx>(effects: readonly RuntimeEffect<Tx>[]): ReadonlyMap<string, 
 
 /** The entry, where its outcome is known though its `settled` handler may still be running. */
 function knownOutcome(entry: Entry | null): Entry | null {
-  return entry !== null && isAtRest(entry.state) ? entry : null
+  return entry !== null && hasAnswer(entry.state) ? entry : null
 }
 
 function checkGeneration(generation: number | undefined): number | null {
@@ -262,6 +310,9 @@ async function answer<Tx>(effect: RuntimeEffect<Tx>, entry: Entry): Promise<unkn
         identityOf(entry),
         entry.reason ?? { code: 'rejected', message: 'the service refused it' },
       )
+    case 'compensating':
+    case 'compensated':
+      throw new EffectCompensated(identityOf(entry), entry.state, entry.receipt)
     default:
       throw new EffectInDoubt(identityOf(entry), entry.state, entry.reason)
   }

@@ -6,7 +6,7 @@ import {
   EffectRejected,
   type Entry,
   GenerationNotOpenError,
-  isAtRest,
+  hasAnswer,
   isClaimable,
   isTransient,
   KeyReuseError,
@@ -76,7 +76,7 @@ export class Drive<Tx> {
       let seen = await this.#core.slots.use(() => this.#begin())
       for (;;) {
         this.lastSeen = seen.entry
-        if (isAtRest(seen.entry.state) || this.#callers === 0) return seen.entry
+        if (hasAnswer(seen.entry.state) || this.#callers === 0) return seen.entry
         seen = await this.#step(seen)
       }
     } finally {

@@ -84,12 +84,28 @@ export interface Effect<Raw, Receipt, Tx = unknown> extends RuntimeEffect<Tx> {
   readonly '~types'?: { readonly raw: Raw; readonly receipt: Receipt }
 }
 
+/** The end of the names of effects that undo another effect's operations. */
+export const UNDO_SUFFIX = '/undo'
+
 /**
  * Defines an effect. Nothing is sent or written; the definition is checked.
  *
  * @throws {ConfigurationError} when it makes no sense, for example a provider without a way out of doubt.
  */
 export function defineEffect<Input, Receipt, Tx = unknown, Raw = Input>(
+  definition: EffectDefinition<Input, Receipt, Tx, Raw>,
+): Effect<Raw, Receipt, Tx> {
+  if (typeof definition.name === 'string' && definition.name.endsWith(UNDO_SUFFIX)) {
+    const name = JSON.stringify(definition.name)
+    throw new ConfigurationError(
+      `The effect ${name} has the name of an undoing: names that end in "/undo" are reserved.`,
+    )
+  }
+  return define(definition)
+}
+
+/** Like `defineEffect`, also for the engine's own effects, whose names are reserved. */
+export function define<Input, Receipt, Tx = unknown, Raw = Input>(
   definition: EffectDefinition<Input, Receipt, Tx, Raw>,
 ): Effect<Raw, Receipt, Tx> {
   const { name } = definition

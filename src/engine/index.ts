@@ -1,4 +1,6 @@
 export type { LeaseOptions } from './acquire-lease.js'
+export type { Compensated, CompensateOptions } from './compensate.js'
+export type { CompensateGroupOptions, GroupCompensated } from './compensate-group.js'
 export type { Hooks } from './context.js'
 export { Counterfoil, type CounterfoilOptions, type PerformOptions } from './counterfoil.js'
 export {

@@ -8,7 +8,7 @@ const SETTLEMENT_RETRY = { retryFirstMs: 1_000, retryLongestMs: 3_600_000 }
 
 /** Whether the entry's `settled` handler is to be run. */
 export function isSettlementDue(entry: Entry): boolean {
-  return entry.settlement === 'due' && (entry.state === 'succeeded' || entry.state === 'failed')
+  return entry.settlement === 'due' && (wasExecuted(entry) || entry.state === 'failed')
 }
 
 /**
@@ -35,8 +35,13 @@ export async function runSettlement<Tx>(context: Context<Tx>, effect: RuntimeEff
   }
 }
 
+// Whatever has been undone of it since: the handler is owed the outcome (P8).
+function wasExecuted({ state }: Entry): boolean {
+  return state === 'succeeded' || state === 'compensating' || state === 'compensated'
+}
+
 function settledOutcome(entry: Entry): SettledOutcome<unknown> {
-  return entry.state === 'succeeded'
+  return wasExecuted(entry)
     ? { kind: 'succeeded', receipt: entry.receipt, externalId: entry.externalId }
     : { kind: 'failed', code: entry.reason?.code ?? 'unknown', message: entry.reason?.message ?? '' }
 }

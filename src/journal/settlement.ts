@@ -1,8 +1,11 @@
-import type { Entry, JournalTime } from '../protocol/index.js'
+import type { Entry, JournalTime, State } from '../protocol/index.js'
+
+/** An effect that is being undone, or has been, was executed: its handler is owed that news (P8). */
+const SETTLEABLE: readonly State[] = ['succeeded', 'failed', 'compensating', 'compensated']
 
 /** Whether the `settled` handler may run now: the outcome is known and nobody has marked its consequences done. */
 export function isSettleable(entry: Entry): boolean {
-  return entry.settlement === 'due' && (entry.state === 'succeeded' || entry.state === 'failed')
+  return entry.settlement === 'due' && SETTLEABLE.includes(entry.state)
 }
 
 /** The entry after its `settled` handler has run. `settlementAttempts` counts the runs, this one included. */

@@ -133,16 +133,37 @@ export function beginCompensating(entry: Entry, nowMs: JournalTime): Entry {
 export const COMPENSATION_REJECTED = 'compensation_rejected'
 
 /**
- * The entry when one of its undoings has ended: `compensated` once all of it is undone, `compensating` while another is
- * under way, otherwise `succeeded` again, with the reason where this one was refused.
+ * Where an entry stands when one of its undoings has ended: `compensated` once all of it is undone, `compensating` while
+ * another is under way, otherwise `succeeded` again.
  */
+export function stateAfterUndoing(sofar: UndoneSoFar): 'succeeded' | 'compensating' | 'compensated' {
+  const all = sofar.whole === 'done' || (sofar.total !== null && sofar.undoneMinorUnits >= sofar.total.minorUnits)
+  if (all) return 'compensated'
+  return sofar.whole === 'running' || sofar.reservedMinorUnits > 0 ? 'compensating' : 'succeeded'
+}
+
+/** The entry when one of its undoings has ended, with the reason where this one was refused and none is under way. */
 export function endCompensating(entry: Entry, sofar: UndoneSoFar, refusal: Reason | null, nowMs: JournalTime): Entry {
   if (entry.state !== 'compensating') return entry
-  const all = sofar.whole === 'done' || (sofar.total !== null && sofar.undoneMinorUnits >= sofar.total.minorUnits)
-  const underWay = sofar.whole === 'running' || sofar.reservedMinorUnits > 0
-  const state = all ? 'compensated' : underWay ? 'compensating' : 'succeeded'
+  const state = stateAfterUndoing(sofar)
   const reason = state === 'succeeded' && refusal !== null ? whyRejected(refusal) : null
   return { ...entry, state, reason, updatedAtMs: nowMs }
+}
+
+/** Why the operation `externalId` of an entry cannot be undone (null: there is no such entry); null where it can. */
+export function whyNotCompensable(
+  entry: Pick<Entry, 'state' | 'externalId'> | null,
+  externalId: string,
+): Reason | null {
+  if (entry === null) return { code: 'not_found', message: 'There is no such entry in the journal.' }
+  const { state } = entry
+  if (state === 'compensated') return { code: 'nothing_remains', message: 'All of it has been undone.' }
+  if (state !== 'succeeded' && state !== 'compensating') {
+    return { code: 'not_executed', message: `It is ${state}: there is nothing that is known to have happened.` }
+  }
+  if (entry.externalId === null) return { code: 'no_external_id', message: 'The service gave no id to undo it by.' }
+  if (entry.externalId === externalId) return null
+  return { code: 'other_operation', message: `Its entry stands for ${entry.externalId}, not for ${externalId}.` }
 }
 
 /** What an entry keeps of the refusal of its undoing. */

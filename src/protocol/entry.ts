@@ -36,6 +36,11 @@ export function isAtRest(state: State): state is RestingState {
   return state === 'succeeded' || state === 'failed' || state === 'parked' || state === 'compensated'
 }
 
+/** Whether a caller can be answered: at rest, or executed and being undone by an effect of its own. */
+export function hasAnswer(state: State): boolean {
+  return isAtRest(state) || state === 'compensating'
+}
+
 /** What became of the user's `settled` handler: it is consequence, never outcome (P8). */
 export type Settlement = 'none' | 'due' | 'done' | 'dead'
 

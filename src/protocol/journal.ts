@@ -1,7 +1,9 @@
 import type { Change } from './apply.js'
 import type { ClaimTerms } from './claim.js'
+import type { CompensationStore } from './compensation.js'
 import type { Entry, Intent, JournalTime, State } from './entry.js'
 import type { JournalError } from './errors.js'
+import type { EvidenceWrite } from './evidence.js'
 import type { LeaseService } from './lease.js'
 
 /**
@@ -91,6 +93,9 @@ export interface Journal<Tx = unknown> {
   /** Leases beside the journal, with which effects of one `serializeKey` are kept one at a time. */
   readonly lease: LeaseService
 
+  /** What is kept of compensations, beside the entries that carry them out. */
+  readonly compensations: CompensationStore<Tx>
+
   /** Runs `work` in a transaction of its own: committed when it returns, undone when it throws. */
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>
 
@@ -159,6 +164,12 @@ export interface Journal<Tx = unknown> {
 
   /** Milliseconds until the next entry of these effects is due (0: now); null where none is. */
   nextDueInMs(effects: readonly { readonly namespace: string; readonly effect: string }[]): Promise<number | null>
+
+  /** Writes what somebody learned who does not hold the entry; null: it had moved on, or is held, and nothing was changed. */
+  settleByEvidence(write: EvidenceWrite): Promise<Seen | null>
+
+  /** The entries of one business operation, the last executed first. */
+  readGroup(namespace: string, group: string): Promise<readonly Entry[]>
 
   /** Releases connections. Entries stay. */
   close(): Promise<void>

@@ -1,4 +1,5 @@
 import { claimCases } from './claims.js'
+import { compensationCases } from './compensations.js'
 import { intentCases } from './intents.js'
 import { settlementCases } from './settlements.js'
 import { type ConformanceCase, type JournalSubject, World } from './subject.js'
@@ -26,6 +27,7 @@ export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): reado
     ...claimCases<Tx>(),
     ...turnCases<Tx>(),
     ...settlementCases<Tx>(),
+    ...compensationCases<Tx>(),
   ]
   return cases.map(({ name, run }) => ({ name, run: () => run(subject(), new World()) }))
 }

@@ -4,10 +4,12 @@ import {
   begin,
   type Claimed,
   type ClaimTerms,
+  type CompensationStore,
   claim,
   type EffectTerms,
   type Enqueued,
   type Entry,
+  type EvidenceWrite,
   enact,
   enqueue,
   type Head,
@@ -28,6 +30,7 @@ import {
 import type { Clock } from '../../system/index.js'
 import { mayRenew, renewed } from '../renewal.js'
 import { isSettleable, markSettled, noteSettlementFailure } from '../settlement.js'
+import { MemoryCompensations } from './compensations.js'
 import { MemoryTransaction } from './transaction.js'
 
 /** Where in an operation a simulator may hold it up, let others go first, or break it. */
@@ -51,6 +54,7 @@ type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
  */
 export class MemoryJournal implements Journal<MemoryTransaction> {
   readonly lease: LeaseService
+  readonly compensations: CompensationStore<MemoryTransaction>
   readonly #clock: Clock
   readonly #pause: (operation: keyof Journal, moment: Moment) => Promise<void>
   readonly #entries = new Map<string, Entry>()
@@ -65,6 +69,11 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   constructor(options: MemoryJournalOptions) {
     this.#clock = options.clock
     this.lease = new MemoryLease(options.clock)
+    this.compensations = new MemoryCompensations({
+      get: (id) => this.#entries.get(id),
+      put: (entry) => this.#put(entry),
+      nowMs: () => this.#now(),
+    })
     this.#pause = options.pause ?? (() => Promise.resolve())
   }
 
@@ -284,6 +293,32 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     }
   }
 
+  async settleByEvidence(write: EvidenceWrite): Promise<Seen | null> {
+    await this.#pause('settleByEvidence', 'before')
+    const seen = this.#settleByEvidence(write)
+    await this.#pause('settleByEvidence', 'after')
+    return seen
+  }
+
+  #settleByEvidence({ id, fence, state, change }: EvidenceWrite): Seen | null {
+    const nowMs = this.#now()
+    const entry = this.#entries.get(id)
+    const isHeld = entry !== undefined && entry.leaseUntilMs !== null && entry.leaseUntilMs > nowMs
+    if (entry === undefined || isHeld || entry.fence !== fence || entry.state !== state) return null
+    const settled = this.#put({ ...enact(entry, change, nowMs), fence: fence + 1 })
+    return { entry: copy(settled), nowMs }
+  }
+
+  async readGroup(namespace: string, group: string): Promise<readonly Entry[]> {
+    await this.#pause('readGroup', 'before')
+    const entries = [...this.#entries.values()]
+      .filter((entry) => entry.namespace === namespace && entry.group === group)
+      .sort(lastExecutedFirst)
+      .map(copy)
+    await this.#pause('readGroup', 'after')
+    return entries
+  }
+
   async close(): Promise<void> {
     this.#listeners.clear()
   }
@@ -343,6 +378,15 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
       if (tx !== null) tx.waitsFor = null
     }
   }
+}
+
+function lastExecutedFirst(one: Entry, other: Entry): number {
+  const never = Number.NEGATIVE_INFINITY
+  return (
+    (other.firstSentAtMs ?? never) - (one.firstSentAtMs ?? never) ||
+    other.createdAtMs - one.createdAtMs ||
+    (one.id < other.id ? -1 : 1)
+  )
 }
 
 function enqueuedOf({ state, generation, fingerprint }: Entry, created: boolean): Enqueued {

@@ -51,6 +51,7 @@ const good: Readonly<Record<string, Columns>> = {
   'succeeded, settlement due': { ...base, ...sent, state: 'succeeded', settlement: 'due', due_at: T1 },
   failed: { ...base, ...sent, state: 'failed', reason },
   'failed, settlement dead': { ...base, ...sent, state: 'failed', reason, settlement: 'dead', settlement_attempts: 9 },
+  compensated: { ...base, ...sent, state: 'compensated', receipt: '{}', external_id: 'ch_1' },
   parked: { ...base, ...sent, state: 'parked', reason, in_doubt_since: T0, settlement: 'due' },
 }
 
@@ -70,6 +71,8 @@ const bad: readonly (readonly [constraint: string, state: string, change: Column
   ['entries_counts', 'pending', { attempts: -1 }],
   ['entries_counts', 'pending', { find_failures: -1 }],
   ['entries_counts', 'pending', { settlement_attempts: -1 }],
+  ['entries_compensated', 'compensated', { external_id: null }],
+  ['entries_compensated', 'compensated', { external_id: null, state: 'compensating' }],
   ['entries_lease_has_owner', 'executing', { owner: null }],
   ['entries_lease_has_owner', 'pending', { owner: 'me' }],
   ['entries_lease_is_due', 'executing again', { due_at: T0 }],

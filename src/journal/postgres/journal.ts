@@ -5,9 +5,11 @@ import {
   begin,
   type Claimed,
   type ClaimTerms,
+  type CompensationStore,
   type EffectTerms,
   type Enqueued,
   type Entry,
+  type EvidenceWrite,
   type Head,
   type Intent,
   type Journal,
@@ -24,12 +26,13 @@ import { type Clock, realClock, realRandomness } from '../../system/index.js'
 import { areDistinct, inOrderOfIds, runApart } from './batch.js'
 import { Batches } from './batches.js'
 import type { PostgresPool, PostgresTransaction } from './client.js'
+import { PostgresCompensations } from './compensations.js'
 import { Database, type Row } from './database.js'
 import { enqueueIn, enqueueValues, removedMeanwhile } from './enqueue.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { migrate } from './migrations/index.js'
 import { intentColumns, writeColumns } from './parameters.js'
-import { ENTRY_WIDTH, entryOf, timeOf } from './row.js'
+import { ENTRY_WIDTH, entryOf, jsonText, timeOf } from './row.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
 import { inTransaction } from './transaction.js'
@@ -78,6 +81,7 @@ type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
 
 class PostgresJournal implements Journal<PostgresTransaction> {
   readonly lease: LeaseService
+  readonly compensations: CompensationStore<PostgresTransaction>
   readonly #database: Database
   readonly #sql: Statements
   readonly #batches: Batches
@@ -96,6 +100,13 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     this.#listener =
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
     this.lease = this.#leaseIn(pool, schema)
+    const prepare = (): Promise<unknown> => this.#prepare()
+    this.compensations = new PostgresCompensations({
+      database: this.#database,
+      sql: this.#sql,
+      channel: this.#channel,
+      prepare,
+    })
     this.#migrate = options.migrate === false ? () => Promise.resolve() : () => migrate(pool, { schema })
   }
 
@@ -332,6 +343,22 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     const [row] = await this.#database.read('look for what is due next', this.#sql.nextDue, nameColumns(effects))
     const inMicros = row?.[0] ?? null
     return inMicros === null ? null : Math.max(0, timeOf(inMicros))
+  }
+
+  async settleByEvidence({ id, fence, state, change }: EvidenceWrite): Promise<Seen | null> {
+    await this.#prepare()
+    const values = [id, fence, state, change.state, change.dueInMs, jsonText(change.receipt), change.externalId]
+    const [row] = await this.#database.write('write evidence', this.#sql.settleByEvidence, [
+      ...values,
+      jsonText(change.reason),
+      this.#channel,
+    ])
+    return row === undefined ? null : seenOf(row)
+  }
+
+  async readGroup(namespace: string, group: string): Promise<readonly Entry[]> {
+    await this.#prepare()
+    return (await this.#database.read('read a group', this.#sql.readGroup, [namespace, group])).map(entryOf)
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,16 @@
 import { beginEntries, enqueueEntries, standingEntries } from './sql/begin.js'
 import { claimDueEntries, claimEntry, headEntries } from './sql/claim.js'
+import {
+  endCompensation,
+  insertCompensation,
+  readCompensation,
+  readUndone,
+  takeEntry,
+  takeUndone,
+  writeCompensationState,
+  writeUndone,
+} from './sql/compensate.js'
+import { readGroup, settleByEvidence } from './sql/evidence.js'
 import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
 import { renewEntry } from './sql/renew.js'
 import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
@@ -25,6 +36,16 @@ const SQL = {
   markSettled,
   noteSettlementFailure,
   sweep: sweepBatches,
+  settleByEvidence,
+  readGroup,
+  takeUndone,
+  readUndone,
+  writeUndone,
+  readCompensation,
+  insertCompensation,
+  endCompensation,
+  takeEntry,
+  writeCompensationState,
 }
 
 /** The journal's statements, by what they do. */

@@ -2,7 +2,7 @@ import { ENTRY_COLUMNS, NOW } from '../row.js'
 import type { StatementFor } from '../statement.js'
 
 /** The outcome is known and its consequences are not done: what the `settled` handler is for. */
-const SETTLEABLE = `e.settlement = 'due' AND e.state IN ('succeeded', 'failed')`
+const SETTLEABLE = `e.settlement = 'due' AND e.state IN ('succeeded', 'failed', 'compensating', 'compensated')`
 
 /**
  * Entries whose `settled` handler is due, the longest due first.
