@@ -102,7 +102,7 @@ export function claimCases<Tx>(): ConformanceCase<Tx>[] {
       run: async ({ journal, elapse }, world) => {
         const soon = await beginNew(journal, world.intent(), termsOf('me'))
         const late = await beginNew(journal, world.intent(), termsOf('me'))
-        await writeEvent(journal, soon, { ...UNKNOWN, retryInMs: 1 } as typeof UNKNOWN)
+        await writeEvent(journal, soon, { ...UNKNOWN, retryInMs: 1 })
         await writeEvent(journal, late, UNKNOWN)
         await elapse(5)
         const found = await journal.claimDue([world.effect()], 10)
@@ -211,7 +211,7 @@ export function claimCases<Tx>(): ConformanceCase<Tx>[] {
         const entry = await beginNew(journal, world.intent(), termsOf('me', { leaseMs: LONG_MS }))
         const leased = await journal.nextDueInMs([world.effect()])
         assert.ok(leased !== null && leased <= LONG_MS)
-        await writeEvent(journal, entry, { ...UNKNOWN, retryInMs: 60_000 } as typeof UNKNOWN)
+        await writeEvent(journal, entry, { ...UNKNOWN, retryInMs: 60_000 })
         const doubtful = await journal.nextDueInMs([other, world.effect()])
         assert.ok(doubtful !== null && doubtful <= 60_000)
         await enqueueAll(subject, [world.intent()])

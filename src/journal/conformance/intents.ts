@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { begin, type Enqueued, enact, enqueue, fingerprint, type Intent, transition } from '../../protocol/index.js'
+import {
+  begin,
+  type Enqueued,
+  type Event,
+  enact,
+  enqueue,
+  fingerprint,
+  type Intent,
+  transition,
+} from '../../protocol/index.js'
 import {
   accepted,
   beginNew,
@@ -122,6 +131,31 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
           const expected = enact(entry, change, written.nowMs)
           assert.deepEqual(toMicros(await readEntry(journal, entry.id)), toMicros(expected))
         }
+      },
+    },
+    {
+      name: 'a call repeated from doubt keeps what the earlier one may still do, exactly as the protocol says',
+      run: async ({ journal, elapse }, world) => {
+        const intent = world.intent()
+        let entry = await beginNew(journal, intent, termsOf('me'))
+        const started: Event = { type: 'attempt_started', proof: 'key', leaseMs: LONG_MS, timeoutMs: 1 }
+        // Given up long before its deadline: until then it may still arrive, whatever the next calls do.
+        const abandoned: Event = { ...UNKNOWN, callOver: false, retryInMs: 1 }
+        for (const event of [abandoned, started, abandoned, started, REJECTED]) {
+          await elapse(5)
+          if (entry.leaseUntilMs === null) {
+            const taken = await journal.claim(intent.id, termsOf('me'))
+            assert.equal(taken?.claimed, true)
+            if (taken !== null) entry = taken.entry
+          }
+          const change = transition(entry, event)
+          const written = accepted((await journal.write([{ ...holderOf(entry), change }]))[0])
+          if (!written.applied) assert.fail('the holder was refused')
+          const expected = toMicros(enact(entry, change, written.nowMs))
+          entry = await readEntry(journal, intent.id)
+          assert.deepEqual(entry, expected)
+        }
+        assert.equal(entry.state, 'in_doubt')
       },
     },
     {

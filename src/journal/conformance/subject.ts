@@ -134,8 +134,10 @@ export async function readEntry<Tx>(journal: Journal<Tx>, id: string): Promise<E
   return seen.entry
 }
 
+type AttemptEnded = Event & { readonly type: 'attempt_ended' }
+
 /** What the holder of a call writes when the service did it. */
-export const EXECUTED: Event = {
+export const EXECUTED: AttemptEnded = {
   type: 'attempt_ended',
   outcome: { kind: 'executed', receipt: { id: 'ch_1' }, externalId: 'ch_1' },
   callOver: true,
@@ -144,13 +146,13 @@ export const EXECUTED: Event = {
 }
 
 /** What the holder of a call writes when the service refused for good. */
-export const REJECTED: Event = {
+export const REJECTED: AttemptEnded = {
   ...EXECUTED,
   outcome: { kind: 'rejected', reason: { code: 'card_declined', message: 'Declined.' }, settlesDoubt: false },
 }
 
 /** What the holder of a call writes when it may have happened. */
-export const UNKNOWN: Event = {
+export const UNKNOWN: AttemptEnded = {
   ...EXECUTED,
   outcome: { kind: 'unknown', reason: { code: 'timeout', message: 'No answer.' }, keySpent: false },
 }
