@@ -46,6 +46,8 @@ export class Drive<Tx> {
   lastSeen: Entry | null = null
   /** The journal's last trouble, while it does not answer. */
   trouble: unknown = null
+  /** The first run of the `settled` handler, where this drive brought the entry to rest. */
+  #settlement: Promise<void> | null = null
   #callers = 0
   /** How long to wait before looking whether the entry has its turn. */
   #lookAgainMs = 0
@@ -76,9 +78,11 @@ export class Drive<Tx> {
       let seen = await this.#core.slots.use(() => this.#begin())
       for (;;) {
         this.lastSeen = seen.entry
-        if (hasAnswer(seen.entry.state) || this.#callers === 0) return seen.entry
+        if (hasAnswer(seen.entry.state) || this.#callers === 0) break
         seen = await this.#step(seen)
       }
+      await this.#settled()
+      return seen.entry
     } finally {
       this.#onEnd()
     }
@@ -175,21 +179,30 @@ export class Drive<Tx> {
   async #carry(held: Seen & { readonly askedAtMs: number }): Promise<Seen> {
     this.#lostAskMs = null
     this.#lookAgainMs = 0
-    const { clock, journal } = this.#core.context
+    const { journal } = this.#core.context
     const { effect } = this.#order
     try {
       const after = await this.#core.carry(effect, held)
       if (after === null) return (await this.#untilAnswered(() => journal.read([held.entry.id])))[0] ?? held
       this.lastSeen = after.entry
-      // The `settled` handler is consequence: the caller waits for its first run, but not for ever (P8).
-      const over = new AbortController()
-      await Promise.race([after.settlement, clock.sleep(effect.capabilities.limits.timeoutMs, over.signal)])
-      over.abort()
+      this.#settlement = after.settlement
       return after
     } catch (error) {
       // What was sent is not known to be recorded: that is a doubt, whatever failed.
       throw new EffectInDoubt(identityOf(held.entry), held.entry.state, held.entry.reason, { cause: error })
     }
+  }
+
+  /**
+   * The `settled` handler is consequence: callers wait for its first run, but not for ever (P8). They hold no slot in the
+   * meantime, since the handler may itself perform effects.
+   */
+  async #settled(): Promise<void> {
+    if (this.#settlement === null) return
+    const over = new AbortController()
+    const longestMs = this.#order.effect.capabilities.limits.timeoutMs
+    await Promise.race([this.#settlement, this.#core.context.clock.sleep(longestMs, over.signal)])
+    over.abort()
   }
 
   #askForLease<T>(ask: () => Promise<T>): Promise<T> {

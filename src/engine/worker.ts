@@ -12,6 +12,9 @@ export interface WorkerOptions {
   readonly pollMs: number
 }
 
+/** How long to leave a `serializeKey` alone that another process is acting for. */
+const LOOK_FOR_TURN_MS = 50
+
 const JOURNAL_RETRY = { retryFirstMs: 100, retryLongestMs: 5_000 }
 
 /**
@@ -116,11 +119,15 @@ export class Worker<Tx> {
     this.#turns.add(turn)
     try {
       const { leaseMs } = effect
-      await inTurn(context, { namespace, serializeKey, leaseMs }, async () => {
+      const taken = await inTurn(context, { namespace, serializeKey, leaseMs }, async () => {
         const askedAtMs = context.clock.monotonicMs()
         const claimed = await context.journal.claim(id, this.#core.newTerms(effect))
-        if (claimed?.claimed === true) await this.#core.carry(effect, { ...claimed, askedAtMs })
+        if (claimed?.claimed !== true) return false
+        await this.#core.carry(effect, { ...claimed, askedAtMs })
+        return true
       })
+      // Another process acts for this key: look again in a while, not in a tight loop.
+      if (taken !== true) await context.clock.sleep(LOOK_FOR_TURN_MS, this.#stopping.signal)
     } finally {
       this.#turns.delete(turn)
       this.#wake.abort()
