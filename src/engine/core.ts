@@ -68,12 +68,13 @@ export class Core<Tx> {
     return { ...after, settlement }
   }
 
-  /** Runs a `settled` handler; it never rejects, since the journal's trouble leaves the handler due. */
-  settle(effect: RuntimeEffect<Tx>, id: string): Promise<void> {
+  /** Runs a `settled` handler, if nobody else does; it never rejects: the journal's trouble leaves the handler due. */
+  settle(effect: RuntimeEffect<Tx>, id: string): Promise<boolean> {
     const { hooks } = this.context
-    const running = runSettlement(this.context, effect, id).catch((error: unknown) =>
-      tell(() => hooks.onError?.(error)),
-    )
+    const running = runSettlement(this.context, effect, id).catch((error: unknown) => {
+      tell(() => hooks.onError?.(error))
+      return false
+    })
     this.#busyWith(running)
     return running
   }
@@ -86,13 +87,24 @@ export class Core<Tx> {
     work.then(done, done)
   }
 
-  /** Resolves when this process holds no lease and runs no handler. */
+  /**
+   * Resolves when this process holds no lease and runs no handler. A handler that hangs is left behind after the time of
+   * the longest lease: its transaction then ends with the process, and it runs again elsewhere.
+   */
   async idle(): Promise<void> {
+    const longestMs = Math.max(0, ...[...this.context.effects.values()].map((effect) => effect.leaseMs))
+    const over = new AbortController()
+    const patience = this.context.clock.sleep(longestMs, over.signal)
+    await Promise.race([this.#allDone(), patience])
+    over.abort()
+  }
+
+  async #allDone(): Promise<void> {
     while (this.#busy.size > 0) await Promise.allSettled(this.#busy)
   }
 }
 
 /** An entry whose lease was given back, and the first run of its `settled` handler. */
 export interface Carried extends Seen {
-  readonly settlement: Promise<void>
+  readonly settlement: Promise<unknown>
 }

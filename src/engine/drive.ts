@@ -47,7 +47,7 @@ export class Drive<Tx> {
   /** The journal's last trouble, while it does not answer. */
   trouble: unknown = null
   /** The first run of the `settled` handler, where this drive brought the entry to rest. */
-  #settlement: Promise<void> | null = null
+  #settlement: Promise<unknown> | null = null
   #callers = 0
   /** How long to wait before looking whether the entry has its turn. */
   #lookAgainMs = 0

@@ -15,15 +15,18 @@ export function isSettlementDue(entry: Entry): boolean {
  * Runs the entry's `settled` handler in a transaction that also marks it done: exactly once in the user's database,
  * however often this is called. A handler that throws is put off or, after enough tries, laid aside as dead; the
  * outcome stands either way (P8).
+ *
+ * @returns false when there was nothing to run: another process has it in hand, or it is done.
  */
-export async function runSettlement<Tx>(context: Context<Tx>, effect: RuntimeEffect<Tx>, id: string): Promise<void> {
+export async function runSettlement<Tx>(context: Context<Tx>, effect: RuntimeEffect<Tx>, id: string): Promise<boolean> {
   const { journal, hooks, randomness } = context
   let current: Entry | undefined
   try {
-    await journal.settle(id, async (tx, entry) => {
+    const { ran } = await journal.settle(id, async (tx, entry) => {
       current = entry
       await effect.settled?.(tx, await readInput(effect, entry.input), settledOutcome(entry))
     })
+    return ran
   } catch (error) {
     // Not the handler but the journal failed before it ran: it stays due as it is.
     if (current === undefined) throw error
@@ -32,6 +35,7 @@ export async function runSettlement<Tx>(context: Context<Tx>, effect: RuntimeEff
     const dead = tries >= effect.settledAttempts
     tell(() => hooks.onSettledFailed?.(identityOf(entry), error, dead), hooks.onError)
     await journal.settlementFailed(id, dead ? null : backoffMs(randomness, tries, SETTLEMENT_RETRY))
+    return true
   }
 }
 

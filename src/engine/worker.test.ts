@@ -156,4 +156,27 @@ describe('the worker loop', () => {
     expect((await journal.read([entryId('default', 'charge', 'order-1')]))[0]?.entry.state).toBe('succeeded')
     expect(await receipt).toEqual({ id: 'ch_1' })
   })
+
+  it('makes other effects while handlers hang, and does not wait for those for ever when it stops (P8)', async () => {
+    const done = deferred<void>()
+    let calls = 0
+    const { counterfoil, effect } = setUp(
+      {
+        execute: async () => {
+          if (++calls === 60) done.resolve()
+          return { id: `ch_${calls}` }
+        },
+        inDoubt: 'park',
+      },
+      { settled: () => new Promise<void>(() => undefined), timeout: 100, leaseGrace: 100 },
+    )
+    await counterfoil.start()
+    await counterfoil.enqueueMany(
+      effect,
+      Array.from({ length: 60 }, (_, i) => ({ id: `order-${i}` })),
+    )
+    await done.promise
+    await counterfoil.stop()
+    expect(calls).toBe(60)
+  })
 })

@@ -15,6 +15,15 @@ export interface WorkerOptions {
 /** How long to leave a `serializeKey` alone that another process is acting for. */
 const LOOK_FOR_TURN_MS = 50
 
+/** How long to sleep while something is due that cannot be taken. */
+const DUE_ELSEWHERE_MS = 100
+
+/** `settled` handlers run at the same time, beside the calls. */
+const SETTLEMENTS_AT_ONCE = 8
+
+/** How long to leave an entry alone whose handler another process is running, or could not be run. */
+const LOOK_FOR_SETTLEMENT_MS = 1_000
+
 const JOURNAL_RETRY = { retryFirstMs: 100, retryLongestMs: 5_000 }
 
 /**
@@ -26,6 +35,8 @@ export class Worker<Tx> {
   readonly #options: WorkerOptions
   readonly #terms: readonly EffectTerms[]
   readonly #underWay = new Set<Promise<void>>()
+  /** Entries whose `settled` handler this process is running. */
+  readonly #settling = new Set<string>()
   /** The `serializeKey`s that this process is acting for. */
   readonly #turns = new Set<string>()
   readonly #stopping = new AbortController()
@@ -86,11 +97,20 @@ export class Worker<Tx> {
     const left = free - claimed.length
     const heads = left > 0 ? this.#notUnderWay(await journal.heads(this.#terms, left)) : []
     for (const head of heads) this.#take(() => this.#carryInTurn(head))
-    const settlements = left > 0 ? await journal.dueSettlements(this.#terms, left) : []
-    await Promise.all(settlements.map((id) => this.#settle(id)))
+    const settlements = await this.#dueSettlements()
+    for (const id of settlements) void this.#settle(id)
     if (claimed.length > 0 || heads.length > 0 || settlements.length > 0) return 0
-    const nextMs = await journal.nextDueInMs(this.#terms)
-    return Math.max(1, Math.min(nextMs ?? this.#options.pollMs, this.#options.pollMs))
+    const nextMs = (await journal.nextDueInMs(this.#terms)) ?? this.#options.pollMs
+    // Due and yet not to be had: its turn has not come, or others have it in hand. Looking at once would find the same.
+    return Math.min(nextMs > 0 ? Math.max(1, nextMs) : DUE_ELSEWHERE_MS, this.#options.pollMs)
+  }
+
+  /** Handlers have places of their own, so that one that hangs keeps no effect from being made. */
+  async #dueSettlements(): Promise<readonly string[]> {
+    const places = SETTLEMENTS_AT_ONCE - this.#settling.size
+    if (places <= 0) return []
+    const due = await this.#core.context.journal.dueSettlements(this.#terms, places + this.#settling.size)
+    return due.filter((id) => !this.#settling.has(id)).slice(0, places)
   }
 
   #take(work: () => Promise<void>): void {
@@ -135,10 +155,14 @@ export class Worker<Tx> {
   }
 
   async #settle(id: string): Promise<void> {
+    this.#settling.add(id)
     const { context } = this.#core
-    const [seen] = await context.journal.read([id])
+    const [seen] = await context.journal.read([id]).catch(() => [])
     const effect = seen === undefined || seen === null ? undefined : context.effects.get(seen.entry.effect)
-    if (effect !== undefined) await this.#core.settle(effect, id)
+    const ran = effect !== undefined && (await this.#core.settle(effect, id))
+    if (!ran) await context.clock.sleep(LOOK_FOR_SETTLEMENT_MS, this.#stopping.signal)
+    this.#settling.delete(id)
+    this.#wake.abort()
   }
 
   async #sleep(delayMs: number): Promise<void> {
