@@ -7,6 +7,13 @@ import { isSettlementDue, runSettlement } from './settlement.js'
 import { Slots } from './slots.js'
 import { Waiters } from './waiters.js'
 
+/**
+ * `settled` handlers that run at the same time in one process. Each holds a connection for as long as it likes, so they
+ * must be fewer than a pool has (10 in `pg`, unless told otherwise): handlers that hang must not keep outcomes from
+ * being written (P8).
+ */
+export const SETTLEMENTS_AT_ONCE = 4
+
 /** Rows in one statement: enough that one commit serves many callers, few enough that its plan stays flat. */
 const BATCH_ROWS = 256
 
@@ -21,6 +28,7 @@ export class Core<Tx> {
   readonly slots: Slots
   readonly #begins: Batcher<Renewal, Begun>
   readonly #writes: Batcher<JournalWrite, Written>
+  readonly #settlements = new Slots(SETTLEMENTS_AT_ONCE)
   readonly #busy = new Set<Promise<unknown>>()
   #claimants = 0
 
@@ -71,10 +79,12 @@ export class Core<Tx> {
   /** Runs a `settled` handler, if nobody else does; it never rejects: the journal's trouble leaves the handler due. */
   settle(effect: RuntimeEffect<Tx>, id: string): Promise<boolean> {
     const { hooks } = this.context
-    const running = runSettlement(this.context, effect, id).catch((error: unknown) => {
-      tell(() => hooks.onError?.(error))
-      return false
-    })
+    const running = this.#settlements
+      .use(() => runSettlement(this.context, effect, id))
+      .catch((error: unknown) => {
+        tell(() => hooks.onError?.(error))
+        return false
+      })
     this.#busyWith(running)
     return running
   }

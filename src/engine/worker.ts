@@ -1,7 +1,7 @@
 import type { EffectTerms, Head, Seen } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { tell } from './context.js'
-import type { Core } from './core.js'
+import { type Core, SETTLEMENTS_AT_ONCE } from './core.js'
 import { inTurn } from './turns.js'
 
 /** How the loop in this process works. */
@@ -17,9 +17,6 @@ const LOOK_FOR_TURN_MS = 50
 
 /** How long to sleep while something is due that cannot be taken. */
 const DUE_ELSEWHERE_MS = 100
-
-/** `settled` handlers run at the same time, beside the calls. */
-const SETTLEMENTS_AT_ONCE = 8
 
 /** How long to leave an entry alone whose handler another process is running, or could not be run. */
 const LOOK_FOR_SETTLEMENT_MS = 1_000
