@@ -32,13 +32,13 @@ module.exports = {
     {
       name: 'product-code-never-imports-tests',
       severity: 'error',
-      from: { path: '^(src|lab)/', pathNot: '\\.(test|fixture|typetest)\\.ts$' },
+      from: { path: '^(src|lab|bench)/', pathNot: '\\.(test|fixture|typetest)\\.ts$' },
       to: { path: '\\.(test|fixture|typetest)\\.ts$' },
     },
     {
-      name: 'the-lab-uses-only-what-a-user-can-import',
+      name: 'the-lab-and-the-bench-use-only-what-a-user-can-import',
       severity: 'error',
-      from: { path: '^lab/' },
+      from: { path: '^(lab|bench)/' },
       to: { path: '^src/' },
     },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^counterfoil' } },

@@ -1,0 +1,67 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { ask } from './channel.js'
+import type { ClientOrder, DuplicatesAnswered, Measured } from './client-channel.js'
+
+/** How long to wait for a client that closes its system before it is ended. */
+const CLOSE_MS = 10_000
+
+type Opening = Omit<Extract<ClientOrder, { do: 'open' }>, 'do'>
+
+/** The client's process, from outside. */
+export class ClientProcess {
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  static async open(opening: Opening, execArgv: readonly string[] = []): Promise<ClientProcess> {
+    const program = fileURLToPath(new URL('./client.js', import.meta.url))
+    const child = fork(program, [], { execArgv: [...execArgv], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    const client = new ClientProcess(child)
+    try {
+      await client.#ask({ do: 'open', ...opening })
+    } catch (error) {
+      client.kill()
+      throw error
+    }
+    return client
+  }
+
+  async warm(outstanding: number, forMs: number): Promise<void> {
+    await this.#ask({ do: 'warm', outstanding, forMs })
+  }
+
+  async measure(outstanding: number, forMs: number): Promise<Measured> {
+    return (await this.#ask({ do: 'measure', outstanding, forMs })) as Measured
+  }
+
+  async duplicates(keys: number, times: number): Promise<DuplicatesAnswered> {
+    return (await this.#ask({ do: 'duplicates', keys, times })) as DuplicatesAnswered
+  }
+
+  async fixed(orders: number, untilMs: number): Promise<void> {
+    await this.#ask({ do: 'fixed', orders, untilMs })
+  }
+
+  /** Ends it at once, as a crash would. */
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  /** Lets the system close and the process end; one that does not is ended. */
+  async close(): Promise<void> {
+    const gone = once(this.#child, 'exit')
+    const late = setTimeout(() => this.kill(), CLOSE_MS)
+    await this.#ask({ do: 'close' }).catch(() => undefined)
+    if (this.#child.connected) this.#child.disconnect()
+    await gone
+    clearTimeout(late)
+  }
+
+  #ask(order: ClientOrder): Promise<unknown> {
+    return ask(this.#child, order)
+  }
+}

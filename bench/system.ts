@@ -1,0 +1,55 @@
+import type { PaymentService, Receipt } from './service/client.js'
+
+/** What every system is asked to pay, once for each id. */
+export interface Order {
+  readonly id: string
+  readonly customerId: string
+  readonly cents: number
+  readonly currency: string
+}
+
+export function orderOf(id: string): Order {
+  return { id, customerId: `customer-of-${id}`, cents: 1299, currency: 'eur' }
+}
+
+/** What a system works with. Everything is fresh: a database of its own, a Redis without keys. */
+export interface Place {
+  readonly databaseUrl: string
+  readonly redisUrl: string
+  readonly service: PaymentService
+  /** How many effects are asked for at once; a system may size its pools and batches by it. */
+  readonly callers: number
+  /** For the crash: how long at least a lost worker's work stays its own, in whatever setting the system has for it. */
+  readonly lostAfterMs: number | null
+}
+
+/** A system at work in this process. */
+export interface OpenSystem {
+  /**
+   * Makes the order's payment happen, and resolves when it is done as the system understands it; with the service's
+   * receipt, or null where the system hands none to its callers.
+   */
+  perform(order: Order): Promise<Receipt | null>
+  close(): Promise<void>
+}
+
+/** One thing that is measured, in its fastest supported form. */
+export interface System {
+  readonly name: string
+  readonly title: string
+  /** In one sentence, what it promises of a call to an external service. */
+  readonly promise: string
+  /** Where its own documentation says so, or how to make it fast. */
+  readonly docs: string
+  /** Where the effects of its callers stand in line: a queue is kept full, so that it never waits for callers. */
+  readonly isQueue: boolean
+  readonly needsRedis?: 'everysec' | 'always'
+  /** It survives the loss of its worker by itself; otherwise the callers ask again, as a redelivered message would. */
+  readonly takesOverItself: boolean
+  open(place: Place): Promise<OpenSystem>
+}
+
+/** How many effects are asked for at once when the system works on `callers` at a time. */
+export function outstanding(system: Pick<System, 'isQueue'>, callers: number): number {
+  return system.isQueue ? callers * 2 : callers
+}

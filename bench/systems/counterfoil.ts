@@ -1,0 +1,104 @@
+import { Counterfoil, defineEffect, type Effect } from 'counterfoil'
+import { postgresJournal } from 'counterfoil/postgres'
+import pg from 'pg'
+import { Batch } from '../batch.js'
+import { Arrivals } from '../queue.js'
+import type { Receipt } from '../service/client.js'
+import type { Order, Place, System } from '../system.js'
+
+const CONNECTIONS = 4
+
+/** `perform`: now, once, with the receipt. */
+export const counterfoilPerform: System = {
+  name: 'counterfoil',
+  title: 'Counterfoil perform',
+  promise:
+    'Effectively once: what was in flight when the worker was lost is looked up at the service before anything is repeated.',
+  docs: 'https://www.npmjs.com/package/counterfoil',
+  isQueue: false,
+  takesOverItself: false,
+  open: async (place) => {
+    const pay = paymentEffect(place)
+    const { pool, counterfoil, close } = counterfoilIn(place, pay)
+    await counterfoil.start()
+    return {
+      perform: (order) => counterfoil.perform(pay, order),
+      close: async () => {
+        await close()
+        await pool.end()
+      },
+    }
+  },
+}
+
+/** `enqueue` with a dispatcher in the same process. */
+export const counterfoilEnqueue: System = {
+  name: 'counterfoil-enqueue',
+  title: 'Counterfoil enqueue',
+  promise:
+    'Effectively once, made by a dispatcher: the effect exists if and only if the transaction that enqueued it committed.',
+  docs: 'https://www.npmjs.com/package/counterfoil',
+  isQueue: true,
+  takesOverItself: true,
+  open: async (place) => {
+    const arrivals = new Arrivals()
+    const pay = paymentEffect(place, (order) => arrivals.arrived(order.id))
+    const { pool, counterfoil, close } = counterfoilIn(place, pay)
+    await counterfoil.start()
+    const enqueue = new Batch<Order, unknown>((orders) => counterfoil.enqueueMany(pay, orders))
+    return {
+      perform: async (order) => {
+        await enqueue.add(order)
+        await arrivals.of(order.id)
+        return null
+      },
+      close: async () => {
+        await close()
+        await pool.end()
+      },
+    }
+  },
+}
+
+function paymentEffect(place: Place, onCalled: (order: Order) => void = () => undefined): Effect<Order, Receipt> {
+  const { service, lostAfterMs } = place
+  return defineEffect<Order, Receipt, unknown>({
+    name: 'pay-order',
+    key: (order) => order.id,
+    ...(lostAfterMs === null ? {} : { timeout: lostAfterMs, leaseGrace: lostAfterMs }),
+    provider: {
+      execute: async (order, call) => {
+        const receipt = await service.charge(order, order.id, call.signal)
+        onCalled(order)
+        return receipt
+      },
+      find: (order, call) => service.find(order.id, call.signal),
+      settlesWithin: 0,
+    },
+  })
+}
+
+interface Made {
+  readonly pool: pg.Pool
+  readonly counterfoil: Counterfoil
+  close(): Promise<void>
+}
+
+function counterfoilIn({ databaseUrl, callers }: Place, pay: Effect<Order, Receipt>): Made {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: CONNECTIONS })
+  const journal = postgresJournal(pool, { preparedStatements: true })
+  const counterfoil = new Counterfoil({
+    journal,
+    effects: [pay],
+    concurrency: callers,
+    maxUnderWay: 256,
+  }) as Counterfoil
+  return {
+    pool,
+    counterfoil,
+    close: async () => {
+      await counterfoil.stop()
+      await journal.close()
+    },
+  }
+}
