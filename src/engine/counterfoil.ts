@@ -1,3 +1,4 @@
+import { Inbox, InboxKeeper, type InboxOptions, type IncomingMessage, type Received } from '../inbox/index.js'
 import {
   ConfigurationError,
   type Duration,
@@ -17,7 +18,7 @@ import { type Clock, type Randomness, realClock, realRandomness } from '../syste
 import type { LeaseOptions } from './acquire-lease.js'
 import { type Compensated, type CompensateOptions, Compensator } from './compensate.js'
 import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } from './compensate-group.js'
-import { type Context, type Hooks, identityOf } from './context.js'
+import { type Context, type Hooks, identityOf, tell } from './context.js'
 import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
@@ -46,6 +47,8 @@ export interface CounterfoilOptions<Tx> {
   readonly maxUnderWay?: number
   /** The longest that `start()`'s loop sleeps when nothing wakes it. Default 1 s. */
   readonly pollInterval?: Duration
+  /** For how long received messages are known. Default 7 days. */
+  readonly inbox?: InboxOptions
   /** Time, for a simulator. Default: the machine's. */
   readonly clock?: Clock
   /** Randomness, for a simulator. Default: the machine's. */
@@ -65,17 +68,40 @@ export interface PerformOptions {
   readonly generation?: number
 }
 
+interface Internals<Tx> {
+  readonly core: Core<Tx>
+  readonly compensator: Compensator<Tx>
+  readonly inbox: Inbox<Tx>
+}
+
+let internals: <Tx>(counterfoil: Counterfoil<Tx>) => Internals<Tx>
+
+/** What audits and consumers, above the engine, work with; no part of what users see of the class. */
+export function internalsOf<Tx>(counterfoil: Counterfoil<Tx>): Internals<Tx> {
+  return internals(counterfoil)
+}
+
 /**
  * Makes calls to external services take effect effectively once.
  *
  * `Tx` is the journal's transaction, as `settled` handlers see it.
  */
 export class Counterfoil<Tx = unknown> {
+  static {
+    internals = (counterfoil) => ({
+      core: counterfoil.#core,
+      compensator: counterfoil.#compensator,
+      inbox: counterfoil.#inbox,
+    })
+  }
+
   readonly #core: Core<Tx>
   readonly #workerOptions: { readonly concurrency: number; readonly pollMs: number }
   readonly #drives = new Map<string, Drive<Tx>>()
   readonly #compensator: Compensator<Tx>
+  readonly #inbox: Inbox<Tx>
   #worker: Worker<Tx> | null = null
+  #keeper: InboxKeeper<Tx> | null = null
 
   /** @throws {ConfigurationError} when two effects share a name, or an option makes no sense. */
   constructor(options: CounterfoilOptions<Tx>) {
@@ -95,6 +121,7 @@ export class Counterfoil<Tx = unknown> {
       randomness,
       hooks: options.hooks ?? {},
     }
+    this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})
     this.#core = new Core(context, options.maxUnderWay ?? 256)
     this.#compensator = new Compensator(this.#core, (effect, input, wait) => this.#perform(effect, input, wait))
   }
@@ -197,6 +224,21 @@ export class Counterfoil<Tx = unknown> {
   }
 
   /**
+   * Receives a message once: its id, what `handler` writes in `tx` (enqueued effects too) and what it returns are
+   * committed together, or nothing is. A duplicate runs no handler and is told what the first one returned; one that
+   * comes meanwhile waits for that. Acknowledge the message after this has returned, and have it delivered again after
+   * it has thrown. See docs/inbox.md for the window in which duplicates are known.
+   *
+   * @throws what the handler throws: nothing was written.
+   * @throws {InvalidMessageError} {@link InvalidInputError} the message cannot be named, or the result is no JSON:
+   * nothing was written.
+   * @throws {JournalError} its message says whether it was written. Delivered again, it is received once either way.
+   */
+  receive<Result>(message: IncomingMessage, handler: (tx: Tx) => Promise<Result> | Result): Promise<Received<Result>> {
+    return this.#inbox.receive(message, handler)
+  }
+
+  /**
    * Runs `work` while holding the lease of `key`: one at a time among all processes. See docs/leases.md for what a lease
    * can and cannot promise toward a service that checks no token.
    *
@@ -214,21 +256,32 @@ export class Counterfoil<Tx = unknown> {
 
   /**
    * Starts the loop that carries what is due in the journal: ends doubts, takes over from lost workers, retries, runs
-   * `settled` handlers. Run it in at least one process.
+   * `settled` handlers, forgets old messages. Run it in at least one process.
    *
    * @throws {JournalError} when the journal cannot be used.
    */
   async start(): Promise<void> {
     if (this.#worker !== null) return
-    this.#worker = new Worker(this.#core, this.#workerOptions)
-    await this.#worker.start()
+    const worker = new Worker(this.#core, this.#workerOptions)
+    this.#worker = worker
+    await worker.start()
+    // Stopped meanwhile.
+    if (this.#worker !== worker) return
+    const { journal, clock, randomness, hooks } = this.#core.context
+    this.#keeper = new InboxKeeper(journal, {
+      clock,
+      randomness,
+      onError: (error) => tell(() => hooks.onError?.(error)),
+    })
   }
 
   /** Takes nothing more, lets calls under way end inside their deadline, and resolves when this process carries nothing. */
   async stop(): Promise<void> {
     const worker = this.#worker
     this.#worker = null
-    await worker?.stop()
+    const keeper = this.#keeper
+    this.#keeper = null
+    await Promise.all([worker?.stop(), keeper?.stop()])
     await this.#core.idle()
     this.#core.waiters.close()
   }

@@ -1,5 +1,5 @@
 export type { LeaseOptions } from './acquire-lease.js'
-export type { Compensated, CompensateOptions } from './compensate.js'
+export type { Compensated, CompensateOptions, Undoing } from './compensate.js'
 export type { CompensateGroupOptions, GroupCompensated } from './compensate-group.js'
 export type { Hooks } from './context.js'
 export { Counterfoil, type CounterfoilOptions, type PerformOptions } from './counterfoil.js'

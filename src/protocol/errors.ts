@@ -11,6 +11,8 @@ export type CounterfoilErrorCode =
   | 'effect_in_doubt'
   | 'effect_compensated'
   | 'compensation_refused'
+  | 'audit_incomplete'
+  | 'audit_under_way'
   | 'lease_lost'
   | 'lease_unavailable'
   | 'generation_not_open'
@@ -63,104 +65,22 @@ export class InvalidKeyError extends CounterfoilError {
   }
 }
 
-/** The effect was executed, but what the service returned is not what the receipt schema asks for (P8: it stays executed). */
-export class InvalidReceiptError extends CounterfoilError {
-  readonly code = 'invalid_receipt'
-  readonly identity: EffectIdentity
-  readonly receipt: unknown
-  constructor(identity: EffectIdentity, receipt: unknown, problem: string) {
-    super(
-      `${describe(identity)} was executed and is recorded so, but its receipt does not match the schema: ${problem}. ` +
-        'Do not call the service again; mend the schema or read the receipt as it is.',
-    )
-    this.identity = identity
-    this.receipt = receipt
-  }
-}
-
-/** The key was used before with another input (P7). The earlier effect stands untouched; nothing was sent for this one. */
-export class KeyReuseError extends CounterfoilError {
-  readonly code = 'key_reuse'
-  readonly identity: EffectIdentity
-  constructor(identity: EffectIdentity) {
-    super(
-      `${describe(identity)} exists already with another input. The earlier effect stands as it is and nothing was sent. ` +
-        'Use another key for another effect; if only part of the input identifies it, name that part with `fingerprint`.',
-    )
-    this.identity = identity
-  }
-}
-
-/** It did not happen, and will not under this generation (P6). */
-export class EffectRejected extends CounterfoilError {
-  readonly code = 'effect_rejected'
-  readonly identity: EffectIdentity
-  readonly reason: Reason
-  constructor(identity: EffectIdentity, reason: Reason) {
-    super(
-      `${describe(identity)} was rejected and did not happen: ${reason.message} (${reason.code}). ` +
-        `The rejection stands for every duplicate; to try anew, ask for generation ${identity.generation + 1}.`,
-    )
-    this.identity = identity
-    this.reason = reason
-  }
-}
-
-/** Not known yet, within the caller's `wait`. It may or may not have happened; nothing is lost, and nobody should repeat it. */
-export class EffectInDoubt extends CounterfoilError {
-  readonly code = 'effect_in_doubt'
-  readonly identity: EffectIdentity
-  /** Where the entry stood when the caller stopped waiting. `parked` needs a person or an audit. */
-  readonly state: State
-  readonly reason: Reason | null
-  constructor(identity: EffectIdentity, state: State, reason: Reason | null, options?: ErrorOptions) {
-    const why = reason === null ? '' : ` Last word: ${reason.message} (${reason.code}).`
-    const next =
-      state === 'parked'
-        ? 'It is parked: a person or an audit has to settle it.'
-        : 'A resolver goes on with it; call perform again with the same key to wait for the answer, or answer 202 with its id.'
-    super(`${describe(identity)} has no known outcome yet (${state}).${why} ${next}`, options)
-    this.identity = identity
-    this.state = state
-    this.reason = reason
-  }
-}
-
 /**
- * It happened and has been undone since, or is being undone: a duplicate gets neither a receipt to rely on nor a second
- * execution. What is to happen anew is another effect, with another key.
+ * An audit could not see everything, so it is marked incomplete and nothing was repaired: what it did not see proves
+ * nothing. `problem` is stable: `list_failed`, `listed_nothing`, `repeated_page`, `unreadable_operation`.
  */
-export class EffectCompensated extends CounterfoilError {
-  readonly code = 'effect_compensated'
-  readonly identity: EffectIdentity
-  readonly state: 'compensating' | 'compensated'
-  /** What the service returned when it was executed. */
-  readonly receipt: unknown
-  constructor(identity: EffectIdentity, state: 'compensating' | 'compensated', receipt: unknown) {
-    const now = state === 'compensated' ? 'has been undone since' : 'is being undone'
-    super(
-      `${describe(identity)} was executed and ${now}. Nothing was sent for this call. ` +
-        'If it is to happen again, that is another effect: give it another key.',
-    )
-    this.identity = identity
-    this.state = state
-    this.receipt = receipt
+export class AuditIncomplete extends CounterfoilError {
+  readonly code = 'audit_incomplete'
+  readonly problem: string
+  constructor(problem: string, message: string, options?: ErrorOptions) {
+    super(`${message} The audit is incomplete: nothing was repaired. Run it again once the cause is mended.`, options)
+    this.problem = problem
   }
 }
 
-/** It was not undone, and stands as it did. `reason` says why: nothing to undo, too much asked, or the service refused. */
-export class CompensationRefused extends CounterfoilError {
-  readonly code = 'compensation_refused'
-  readonly identity: Pick<EffectIdentity, 'effect' | 'key'>
-  readonly reason: Reason
-  constructor(identity: Pick<EffectIdentity, 'effect' | 'key'>, reason: Reason, options?: ErrorOptions) {
-    super(
-      `${identity.effect} ${JSON.stringify(identity.key)} was not undone: ${reason.message} (${reason.code}).`,
-      options,
-    )
-    this.identity = identity
-    this.reason = reason
-  }
+/** Another process audits the same effect, in another way than was asked for. Nothing was done by this call. */
+export class AuditUnderWay extends CounterfoilError {
+  readonly code = 'audit_under_way'
 }
 
 /** A holder lost its lease: another has taken over, and what this one wanted to write changed nothing (P2). */

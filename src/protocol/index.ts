@@ -1,5 +1,6 @@
 export * from './answers.js'
 export * from './apply.js'
+export * from './audit.js'
 export * from './capabilities.js'
 export * from './claim.js'
 export * from './classify.js'

@@ -1,4 +1,5 @@
 import type { Change } from './apply.js'
+import type { AuditStore } from './audit.js'
 import type { ClaimTerms } from './claim.js'
 import type { CompensationStore } from './compensation.js'
 import type { Entry, Intent, JournalTime, State } from './entry.js'
@@ -95,6 +96,10 @@ export interface Journal<Tx = unknown> {
 
   /** What is kept of compensations, beside the entries that carry them out. */
   readonly compensations: CompensationStore<Tx>
+
+  /** Where audits are kept; null for a journal that keeps none. */
+  readonly audits: AuditStore | null
+
 
   /** Runs `work` in a transaction of its own: committed when it returns, undone when it throws. */
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>

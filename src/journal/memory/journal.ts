@@ -55,6 +55,8 @@ type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
 export class MemoryJournal implements Journal<MemoryTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<MemoryTransaction>
+  /** An audit joins a million rows: that is a database's work. */
+  readonly audits = null
   readonly #clock: Clock
   readonly #pause: (operation: keyof Journal, moment: Moment) => Promise<void>
   readonly #entries = new Map<string, Entry>()

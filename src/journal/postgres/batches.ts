@@ -65,7 +65,8 @@ export class Batches {
   }
 }
 
-function uuidOf(token: string): string {
+/** A token of 128 random bits as a UUID. */
+export function uuidOf(token: string): string {
   const hex = Buffer.from(token, 'base64url').toString('hex').padEnd(32, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
 }

@@ -88,6 +88,8 @@ export class PostgresCompensations implements CompensationStore<PostgresTransact
     const after = withEnded(before, { ...ended, undone: end.undone })
     await run(tx, sql.writeUndone, [...nameOf(ended), ...accountOf(after)])
     if (ended.entryId !== null) await this.#endOfEntry(tx, ended.entryId, after, refusal)
+    if (ended.findingId === null) return
+    await run(tx, sql.endOfRepair, [ended.findingId, end.undone ? 'repaired' : 'refused', refusal?.message ?? null])
   }
 
   async #endOfEntry(

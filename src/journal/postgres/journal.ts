@@ -1,5 +1,6 @@
 import { postgresLease } from '../../lease/postgres/index.js'
 import {
+  type AuditStore,
   assertCallEndsInsideLease,
   type Begun,
   begin,
@@ -23,6 +24,7 @@ import {
   type Written,
 } from '../../protocol/index.js'
 import { type Clock, realClock, realRandomness } from '../../system/index.js'
+import { PostgresAudits } from './audits.js'
 import { areDistinct, inOrderOfIds, runApart } from './batch.js'
 import { Batches } from './batches.js'
 import type { PostgresPool, PostgresTransaction } from './client.js'
@@ -82,6 +84,7 @@ type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
 class PostgresJournal implements Journal<PostgresTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<PostgresTransaction>
+  readonly audits: AuditStore
   readonly #database: Database
   readonly #sql: Statements
   readonly #batches: Batches
@@ -107,6 +110,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
       channel: this.#channel,
       prepare,
     })
+    this.audits = new PostgresAudits({ database: this.#database, sql: this.#sql, prepare })
     this.#migrate = options.migrate === false ? () => Promise.resolve() : () => migrate(pool, { schema })
   }
 

@@ -1,3 +1,26 @@
+import {
+  advanceRun,
+  clearOperations,
+  readRun,
+  readRuns,
+  resolveReferences,
+  resumeRun,
+  stageOperations,
+  startRun,
+} from './sql/audit-list.js'
+import {
+  absentEntries,
+  approvedFindings,
+  decideFinding,
+  endOfRepair,
+  expectedEntries,
+  findingsOfRun,
+  joinOperations,
+  keepFindings,
+  readFinding,
+  totalsOfRun,
+  unlistedEntries,
+} from './sql/audit-match.js'
 import { beginEntries, enqueueEntries, standingEntries } from './sql/begin.js'
 import { claimDueEntries, claimEntry, headEntries } from './sql/claim.js'
 import {
@@ -46,6 +69,25 @@ const SQL = {
   endCompensation,
   takeEntry,
   writeCompensationState,
+  resumeRun,
+  startRun,
+  advanceRun,
+  readRun,
+  readRuns,
+  stageOperations,
+  resolveReferences,
+  clearOperations,
+  joinOperations,
+  unlistedEntries,
+  expectedEntries,
+  absentEntries,
+  keepFindings,
+  findingsOfRun,
+  totalsOfRun,
+  approvedFindings,
+  readFinding,
+  decideFinding,
+  endOfRepair,
 }
 
 /** The journal's statements, by what they do. */

@@ -1,7 +1,7 @@
 export type { PaymentIntentUndone } from './cancel.js'
 export { classifyStripeError } from './classify.js'
 export type { SingleSendConfig, StripeSource } from './client.js'
-export { referenceOfEvent } from './event.js'
+export { hintOfEvent, referenceOfEvent } from './event.js'
 export { STRIPE_FACTS, type StripeFacts } from './facts.js'
 export type { StripeHttpClient, StripeHttpResponse, StripeRequestHeaders } from './http.js'
 export { type StripePaymentIntentsOptions, stripePaymentIntents } from './provider.js'

@@ -1,0 +1,89 @@
+import { type AuditedEffect, auditedEffect, journalOf } from './engine/audited.js'
+import { type Effect, Counterfoil as Engine } from './engine/index.js'
+import { ConfigurationError, type Finding } from './protocol/index.js'
+import {
+  AuditReport,
+  type AuditSchedule,
+  approveFinding,
+  dismissFinding,
+  type Hint,
+  type Hinted,
+  type ReconcileOptions,
+  reconcile,
+  type ScheduleOptions,
+  scheduleAudits,
+  settleByHint,
+} from './reconcile/index.js'
+
+/**
+ * Makes calls to external services take effect effectively once.
+ *
+ * `Tx` is the journal's transaction, as `settled` handlers see it.
+ */
+export class Counterfoil<Tx = unknown> extends Engine<Tx> {
+  /**
+   * Compares the service's own list with the journal, and repairs what `repair` allows: nothing by default. Everything
+   * that it found and did is in the report, and stays saved.
+   *
+   * @throws {AuditIncomplete} the list could not be read or believed: nothing was repaired on the strength of it.
+   * @throws {AuditUnderWay} another audit of the effect is under way that was asked for differently.
+   * @throws {ConfigurationError} the provider has no `list`, the journal keeps no audits, or an option makes no sense.
+   */
+  reconcile<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, options: ReconcileOptions = {}): Promise<AuditReport> {
+    return reconcile(this.#audited(effect.name), options)
+  }
+
+  /**
+   * Audits an effect again and again, in whichever process holds the audit lease. Start it wherever `start` runs.
+   *
+   * @throws {ConfigurationError} when the schedule or an option makes no sense.
+   */
+  scheduleAudits<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, options: ScheduleOptions): AuditSchedule {
+    return scheduleAudits(this.#audited(effect.name), options)
+  }
+
+  /**
+   * Approves a finding and repairs it: a duplicate or an orphan is undone, once.
+   *
+   * @throws {ConfigurationError} there is no such finding, or nothing of its kind is repaired by undoing.
+   */
+  async approveFinding(id: string, by: { readonly actor: string; readonly reason?: string }): Promise<Finding> {
+    return approveFinding(await this.#ofFinding(id), id, by)
+  }
+
+  /** Says that what was found may stay as it is. @throws {ConfigurationError} there is no such finding. */
+  async dismissFinding(id: string, by: { readonly actor: string; readonly reason: string }): Promise<Finding> {
+    return dismissFinding(await this.#ofFinding(id), id, by)
+  }
+
+  /** The saved report of an audit; null where there is none. */
+  async auditReport(runId: string): Promise<AuditReport | null> {
+    const { audits } = journalOf(this)
+    const run = (await audits?.run(runId)) ?? null
+    return audits === null || run === null ? null : new AuditReport(audits, run)
+  }
+
+  /**
+   * Ends a doubt sooner, because an event of the service says that there is news of an effect. The event itself is not
+   * believed, only that something may be seen now: the service is asked. Verify its signature first.
+   *
+   * @throws {JournalError} the journal could not be reached: let the service deliver the event again.
+   */
+  settleByHint<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, hint: Hint): Promise<Hinted> {
+    return settleByHint(this.#audited(effect.name), hint)
+  }
+
+  async #ofFinding(id: string): Promise<AuditedEffect<Tx>> {
+    const finding = (await journalOf(this).audits?.finding(id)) ?? null
+    if (finding === null) throw new ConfigurationError(`There is no finding ${id}. Nothing was done.`)
+    return this.#audited(finding.effect)
+  }
+
+  #audited(name: string): AuditedEffect<Tx> {
+    const audited = auditedEffect(this, name)
+    if (audited !== null) return audited
+    throw new ConfigurationError(
+      `The effect ${JSON.stringify(name)} is not among the effects of this Counterfoil. Add it to \`effects\`.`,
+    )
+  }
+}

@@ -1,0 +1,54 @@
+import type { Evidence, Journal, Seen } from '../protocol/index.js'
+import { amountOf, type Compensated, type Compensator, type Undoing } from './compensate.js'
+import type { Context } from './context.js'
+import type { Core } from './core.js'
+import { type Counterfoil, internalsOf } from './counterfoil.js'
+import type { RuntimeEffect } from './effect.js'
+import { type Looked, lookUp, settleByEvidence } from './evidence.js'
+
+/**
+ * One effect as an audit meets it: what it may look at, and the only two ways in which it may change anything: by
+ * evidence, and by an undoing that is an effect of its own.
+ */
+export class AuditedEffect<Tx> {
+  readonly context: Context<Tx>
+  readonly effect: RuntimeEffect<Tx>
+  /** How much an executed entry moved, by its provider. */
+  readonly amountOf = amountOf
+  readonly #core: Core<Tx>
+  readonly #compensator: Compensator<Tx>
+
+  constructor(core: Core<Tx>, compensator: Compensator<Tx>, effect: RuntimeEffect<Tx>) {
+    this.context = core.context
+    this.effect = effect
+    this.#core = core
+    this.#compensator = compensator
+  }
+
+  /** Undoes an operation at the service, whether an entry stands for it or not; asking again joins what stands. */
+  undo(key: string, undoing: Undoing, waitMs: number, signal: AbortSignal): Promise<Compensated> {
+    return this.#compensator.undo(this.effect, key, undoing, { waitMs, signal })
+  }
+
+  /** Settles an entry that is in doubt or parked and held by nobody; null: it had moved on. */
+  settle(seen: Seen, evidence: Evidence): Promise<Seen | null> {
+    return settleByEvidence(this.#core, this.effect, seen, evidence)
+  }
+
+  /** Asks the service for the entry's reference; null where it cannot be asked. */
+  lookUp(seen: Seen): Promise<Looked | null> {
+    return lookUp(this.#core, this.effect, seen)
+  }
+}
+
+/** An effect as an audit meets it; null where this process does not know it. */
+export function auditedEffect<Tx>(counterfoil: Counterfoil<Tx>, name: string): AuditedEffect<Tx> | null {
+  const { core, compensator } = internalsOf(counterfoil)
+  const effect = core.context.effects.get(name)
+  return effect === undefined ? null : new AuditedEffect(core, compensator, effect)
+}
+
+/** The journal that a Counterfoil works on. */
+export function journalOf<Tx>(counterfoil: Counterfoil<Tx>): Journal<Tx> {
+  return internalsOf(counterfoil).core.context.journal
+}

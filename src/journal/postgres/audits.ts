@@ -1,0 +1,196 @@
+import {
+  type AuditCounts,
+  type AuditCoverage,
+  type AuditedEntry,
+  type AuditPlace,
+  type AuditRequest,
+  type AuditRun,
+  type AuditStore,
+  type Finding,
+  type FindingDraft,
+  type FindingStatus,
+  type JoinedOperation,
+  LeaseLostError,
+  NO_COUNTS,
+  type StagedOperation,
+} from '../../protocol/index.js'
+import { realRandomness } from '../../system/index.js'
+import { auditedEntryOf, findingColumns, findingOf, joinedOf, runOf, stagedColumns, totalOf } from './audit-rows.js'
+import { uuidOf } from './batches.js'
+import type { Database } from './database.js'
+import type { Statements } from './statements.js'
+
+/** Where the audits of one journal are kept. */
+export interface AuditsAt {
+  readonly database: Database
+  readonly sql: Statements
+  /** Resolves when the schema is there. */
+  readonly prepare: () => Promise<unknown>
+}
+
+/** Rows of a list that are forgotten in one statement. */
+const CLEARED_ROWS = 10_000
+
+const INTERRUPTED = {
+  code: 'interrupted',
+  message: 'Its process ended before it did. Nothing was concluded from it; a later audit looks again.',
+}
+
+/** Audits in tables beside the entries: PostgreSQL joins, and this hands out pages. */
+export class PostgresAudits implements AuditStore {
+  readonly #at: AuditsAt
+
+  constructor(at: AuditsAt) {
+    this.#at = at
+  }
+
+  async start(request: AuditRequest): Promise<AuditRun> {
+    await this.#at.prepare()
+    const { database, sql } = this.#at
+    const { namespace, effect, fence } = request
+    const [left] = await database.write('resume an audit', sql.resumeRun, [
+      ...[namespace, effect, request.request, request.resumeWithinMs, fence],
+      JSON.stringify(INTERRUPTED),
+    ])
+    if (left !== undefined) return runOf(left, true)
+    const id = uuidOf(realRandomness.token())
+    const [row] = await database.write('begin an audit', sql.startRun, [
+      ...[id, fence, micros(request.fromMs), micros(request.toMs), request.sinceMs, micros(request.dueAtMs)],
+      ...[namespace, effect, request.request, JSON.stringify(NO_COUNTS)],
+    ])
+    return runOf(row ?? [], false)
+  }
+
+  async stage(
+    run: AuditRun,
+    operations: readonly StagedOperation[],
+    upTo: { readonly cursor: string | null; readonly counts: AuditCounts },
+  ): Promise<readonly boolean[]> {
+    const { database, sql } = this.#at
+    const values = [run.id, run.fence, upTo.cursor, ...stagedColumns(operations), JSON.stringify(upTo.counts)]
+    const rows = await database.write('keep a page of the list', sql.stageOperations, values)
+    if (rows[0]?.[1] !== '1') throw lost(run)
+    const added = new Set(rows.slice(1).map((row) => Number(row[1])))
+    return operations.map((_, i) => !added.has(i + 1))
+  }
+
+  async resolveReferences(run: AuditRun): Promise<void> {
+    const values = [run.id, run.namespace, run.effect]
+    await this.#at.database.write('resolve references', this.#at.sql.resolveReferences, values)
+  }
+
+  async joined(
+    run: AuditRun,
+    after: AuditPlace | null,
+    limit: number,
+    whole: boolean,
+  ): Promise<readonly JoinedOperation[]> {
+    const values = [run.id, after?.groupId ?? null, after?.externalId ?? null, limit, whole]
+    return (await this.#at.database.read('join the list', this.#at.sql.joinOperations, values)).map(joinedOf)
+  }
+
+  async unlisted(
+    run: AuditRun,
+    { skewMs, settlesWithinMs }: AuditCoverage,
+    after: string | null,
+    limit: number,
+  ): Promise<readonly AuditedEntry[]> {
+    const values = [run.id, skewMs, settlesWithinMs, after, limit]
+    const rows = await this.#at.database.read('look for unlisted entries', this.#at.sql.unlistedEntries, values)
+    return rows.map((row) => auditedEntryOf(row))
+  }
+
+  async absent(
+    run: AuditRun,
+    { skewMs, settlesWithinMs }: AuditCoverage,
+    after: string | null,
+    limit: number,
+  ): Promise<readonly string[]> {
+    const values = [run.id, skewMs, settlesWithinMs, after, limit]
+    const rows = await this.#at.database.read('look for absent entries', this.#at.sql.absentEntries, values)
+    return rows.map((row) => row[0] ?? '')
+  }
+
+  async expectsAny(run: AuditRun, { skewMs, settlesWithinMs }: AuditCoverage): Promise<boolean> {
+    const values = [run.id, skewMs, settlesWithinMs]
+    return (await this.#at.database.read('look for entries', this.#at.sql.expectedEntries, values)).length > 0
+  }
+
+  async keep(run: AuditRun, findings: readonly FindingDraft[]): Promise<void> {
+    if (findings.length === 0) return
+    const values = [run.id, run.fence, ...findingColumns(findings)]
+    const kept = await this.#at.database.write('keep findings', this.#at.sql.keepFindings, values)
+    if (kept.length < findings.length) throw lost(run)
+  }
+
+  async advance(run: AuditRun, to: Pick<AuditRun, 'state' | 'counts' | 'note'>): Promise<AuditRun> {
+    const note = to.note === null ? null : JSON.stringify(to.note)
+    const values = [run.id, run.fence, to.state, JSON.stringify(to.counts), note]
+    const [row] = await this.#at.database.write('note how far an audit is', this.#at.sql.advanceRun, values)
+    if (row === undefined) throw lost(run)
+    return this.#withTotals(runOf(row, run.resumed))
+  }
+
+  async findingsOf(runId: string, after: string | null, limit: number): Promise<readonly Finding[]> {
+    const values = [runId, after, limit]
+    return (await this.#at.database.read('read findings', this.#at.sql.findingsOfRun, values)).map(findingOf)
+  }
+
+  async approved(namespace: string, effect: string, after: string | null, limit: number): Promise<readonly Finding[]> {
+    const values = [namespace, effect, after, limit]
+    return (await this.#at.database.read('read findings', this.#at.sql.approvedFindings, values)).map(findingOf)
+  }
+
+  async finding(id: string): Promise<Finding | null> {
+    await this.#at.prepare()
+    const [row] = await this.#at.database.read('read a finding', this.#at.sql.readFinding, [id])
+    return row === undefined ? null : findingOf(row)
+  }
+
+  async decide(
+    id: string,
+    from: readonly FindingStatus[],
+    to: { readonly status: FindingStatus; readonly by: string; readonly note: string | null },
+  ): Promise<Finding | null> {
+    await this.#at.prepare()
+    const values = [id, from, to.status, to.by, to.note]
+    const [row] = await this.#at.database.write('note a decision', this.#at.sql.decideFinding, values)
+    return row === undefined ? null : findingOf(row)
+  }
+
+  async run(id: string): Promise<AuditRun | null> {
+    await this.#at.prepare()
+    const [row] = await this.#at.database.read('read an audit', this.#at.sql.readRun, [id])
+    return row === undefined ? null : this.#withTotals(runOf(row, false))
+  }
+
+  async runs(namespace: string, effect: string, limit: number): Promise<readonly AuditRun[]> {
+    await this.#at.prepare()
+    const rows = await this.#at.database.read('read audits', this.#at.sql.readRuns, [namespace, effect, limit])
+    return Promise.all(rows.map((row) => this.#withTotals(runOf(row, false))))
+  }
+
+  async clear(run: AuditRun): Promise<void> {
+    for (;;) {
+      const values = [run.id, CLEARED_ROWS]
+      const cleared = await this.#at.database.write('forget a list', this.#at.sql.clearOperations, values)
+      if (cleared.length < CLEARED_ROWS) return
+    }
+  }
+
+  async #withTotals(run: AuditRun): Promise<AuditRun> {
+    const rows = await this.#at.database.read('sum up findings', this.#at.sql.totalsOfRun, [run.id])
+    return { ...run, totals: rows.map(totalOf) }
+  }
+}
+
+function lost(run: AuditRun): LeaseLostError {
+  return new LeaseLostError(
+    `The audit ${run.id} of ${run.effect} is over, or another process goes on with it. What this one wanted to write ` +
+      'changed nothing.',
+  )
+}
+
+function micros(timeMs: number | null): number | null {
+  return timeMs === null ? null : Math.round(timeMs * 1000)
+}

@@ -1,0 +1,222 @@
+import type { AuditedEffect } from '../engine/audited.js'
+import { type Lease, withLease } from '../engine/with-lease.js'
+import {
+  type AuditCounts,
+  AuditIncomplete,
+  type AuditRun,
+  type AuditState,
+  type AuditStore,
+  AuditUnderWay,
+  ConfigurationError,
+  fingerprint,
+  LeaseUnavailable,
+} from '../protocol/index.js'
+import { listInto } from './listing.js'
+import { match } from './matching.js'
+import { type AuditTerms, auditTerms, type ReconcileOptions } from './options.js'
+import { repairApproved, repairByPolicy } from './repair.js'
+import { AuditReport } from './report.js'
+
+/** The lease of an audit: renewed while it runs; a lost auditor's is taken over after this long. */
+const LEASE_MS = 30_000
+
+/** An interrupted audit that began earlier is not gone on with: what it saw is too old to act on. */
+const RESUME_WITHIN_MS = 3_600_000
+
+/** How often one that waits for another's audit looks whether it is over. */
+const LOOK_MS = 200
+
+/** An audit as it is carried out, with the effect that it is about. */
+interface AuditOf<Tx> {
+  readonly audited: AuditedEffect<Tx>
+  readonly store: AuditStore
+  readonly terms: AuditTerms
+  readonly dueAtMs: number | null
+  readonly signal: AbortSignal
+}
+
+/**
+ * Compares the service's own list with the journal, and repairs what it may. Two audits of one effect at once are one:
+ * the second waits for the first, and has its report if it asked for the same.
+ *
+ * @throws {AuditIncomplete} the list could not be read or believed; nothing was repaired on the strength of it.
+ * @throws {AuditUnderWay} another audit of the effect is under way that was asked for differently.
+ * @throws {ConfigurationError} the provider has no `list`, the journal keeps no audits, or an option makes no sense.
+ */
+export async function reconcile<Tx>(
+  audited: AuditedEffect<Tx>,
+  options: ReconcileOptions,
+  dueAtMs: number | null = null,
+): Promise<AuditReport> {
+  const of = auditOf(audited, options, dueAtMs)
+  const { namespace, clock, randomness, lease } = audited.context
+  const key = auditLeaseKey(namespace, audited.effect.name)
+  const before = await latestRun(of)
+  const known = before === null || before.endedAtMs === null ? null : before.id
+  for (;;) {
+    try {
+      return await withLease(lease, key, { ttl: LEASE_MS, clock, randomness, signal: of.signal }, (held) =>
+        audit(of, held),
+      )
+    } catch (error) {
+      if (!(error instanceof LeaseUnavailable) || error.reason !== 'held') throw error
+      const other = await theOther(of, known)
+      if (other !== null) return other
+    }
+  }
+}
+
+/** The lease under which one process at a time audits an effect. */
+export function auditLeaseKey(namespace: string, effect: string): string {
+  return `audit:${fingerprint([namespace, effect])}`
+}
+
+/** The store of a journal that keeps audits. @throws {ConfigurationError} */
+export function auditsOf<Tx>(audited: Pick<AuditedEffect<Tx>, 'context'>): AuditStore {
+  const { audits } = audited.context.journal
+  if (audits !== null) return audits
+  throw new ConfigurationError("This journal keeps no audits: the join is a database's work. Use postgresJournal.")
+}
+
+function auditOf<Tx>(audited: AuditedEffect<Tx>, options: ReconcileOptions, dueAtMs: number | null): AuditOf<Tx> {
+  const { provider, name } = audited.effect
+  if (provider.list === undefined) {
+    throw new ConfigurationError(
+      `${name}: its provider has no \`list\`, so there is nothing to compare the journal with.`,
+    )
+  }
+  const terms = auditTerms(options, provider.settlesWithin)
+  const signal = options.signal ?? new AbortController().signal
+  return { audited, store: auditsOf(audited), terms, dueAtMs, signal }
+}
+
+/** Runs while the lease is held. */
+async function audit<Tx>(of: AuditOf<Tx>, held: Lease): Promise<AuditReport> {
+  const { namespace } = of.audited.context
+  const run = await of.store.start({
+    ...{ namespace, effect: of.audited.effect.name, fence: held.fence, resumeWithinMs: RESUME_WITHIN_MS },
+    ...{ fromMs: of.terms.fromMs, toMs: of.terms.toMs, sinceMs: of.terms.sinceMs },
+    ...{ request: of.terms.request, dueAtMs: of.dueAtMs },
+  })
+  try {
+    const done = await new Audit(of, held, run).toEnd()
+    return new AuditReport(of.store, done)
+  } catch (error) {
+    await markIncomplete(of.store, run, error)
+    throw error
+  }
+}
+
+class Audit<Tx> {
+  readonly #of: AuditOf<Tx>
+  readonly #held: Lease
+  #run: AuditRun
+
+  constructor(of: AuditOf<Tx>, held: Lease, run: AuditRun) {
+    this.#of = of
+    this.#held = held
+    this.#run = run
+  }
+
+  async toEnd(): Promise<AuditRun> {
+    if (this.#run.state === 'listing') await this.#list()
+    if (this.#run.state === 'matching') await this.#match()
+    const note = await this.#repair()
+    await this.#advance('complete', this.#run.counts, note)
+    // What was listed is of no more use; should this fail, the next audit's start does not depend on it.
+    await this.#of.store.clear(this.#run)
+    return this.#run
+  }
+
+  readonly #check = (): void => {
+    this.#held.throwIfLost()
+    if (!this.#of.signal.aborted) return
+    throw new AuditIncomplete('stopped', 'The audit was stopped by its caller.', { cause: this.#of.signal.reason })
+  }
+
+  async #list(): Promise<void> {
+    const { audited, store, signal } = this.#of
+    const { provider } = audited.effect
+    const list = provider.list?.bind(provider)
+    if (list === undefined) throw new ConfigurationError('The provider has no `list`.')
+    const stop = AbortSignal.any([signal, this.#held.signal])
+    const counts = await listInto(this.#run, { store, list, signal: stop, check: this.#check })
+    await this.#believe(counts)
+    await store.resolveReferences(this.#run)
+    await this.#advance('matching', counts, null)
+  }
+
+  /** A list with nothing of ours, though the journal knows better, is no list. */
+  async #believe(counts: AuditCounts): Promise<void> {
+    if (counts.listed > counts.foreign || !(await this.#of.store.expectsAny(this.#run, this.#coverage()))) return
+    throw new AuditIncomplete(
+      'listed_nothing',
+      `The service listed nothing of ours (${counts.listed} operations in all), though effects succeeded in that time. ` +
+        'Is it the right account?',
+    )
+  }
+
+  async #match(): Promise<void> {
+    const { store, audited, terms } = this.#of
+    const counts = await match(this.#run, {
+      ...{ store, audited, coverage: this.#coverage(), check: this.#check },
+      settles: terms.repair !== 'dry-run',
+      releases: terms.releases,
+    })
+    await this.#advance('repairing', counts, null)
+  }
+
+  async #repair(): Promise<AuditRun['note']> {
+    const { store, audited, terms, signal } = this.#of
+    if (terms.repair === 'dry-run') return null
+    const of = { store, audited, signal, check: this.#check }
+    await repairApproved(of)
+    return terms.repair === 'ask' ? null : repairByPolicy(this.#run, terms.repair.auto, of)
+  }
+
+  #coverage() {
+    const { skewMs, settlesWithinMs } = this.#of.terms
+    return { skewMs, settlesWithinMs }
+  }
+
+  async #advance(state: AuditState, counts: AuditCounts, note: AuditRun['note']): Promise<void> {
+    this.#run = await this.#of.store.advance(this.#run, { state, counts, note })
+  }
+}
+
+/** An audit that failed for what the service did is over; one that lost its lease or its journal is another's to go on with. */
+async function markIncomplete(store: AuditStore, run: AuditRun, error: unknown): Promise<void> {
+  if (!(error instanceof AuditIncomplete)) return
+  const note = { code: error.problem, message: error.message }
+  const stands = (await store.run(run.id)) ?? run
+  await store.advance({ ...stands, fence: run.fence }, { state: 'incomplete', counts: stands.counts, note })
+  await store.clear(run)
+}
+
+/**
+ * Waits for the audit that another has under way: its report if it was asked for the same; null if it is over, and one's
+ * own may begin. `known`: the last audit that was over before.
+ */
+async function theOther<Tx>(of: AuditOf<Tx>, known: string | null): Promise<AuditReport | null> {
+  const latest = await latestRun(of)
+  const isSame = latest?.request === of.terms.request
+  if (latest !== null && latest.endedAtMs === null && !isSame) {
+    throw new AuditUnderWay(
+      `Another audit of ${latest.effect} is under way (${latest.id}) that was asked for differently. Nothing was done ` +
+        'by this call; ask again when it is over.',
+    )
+  }
+  if (latest !== null && latest.endedAtMs !== null && latest.id !== known && isSame) return reportOf(of.store, latest)
+  if (of.signal.aborted) throw new AuditIncomplete('stopped', 'The audit was stopped before it had begun.')
+  await of.audited.context.clock.sleep(LOOK_MS, of.signal)
+  return null
+}
+
+async function latestRun<Tx>(of: AuditOf<Tx>): Promise<AuditRun | null> {
+  return (await of.store.runs(of.audited.context.namespace, of.audited.effect.name, 1))[0] ?? null
+}
+
+function reportOf(store: AuditStore, run: AuditRun): AuditReport {
+  if (run.state === 'complete') return new AuditReport(store, run)
+  throw new AuditIncomplete(run.note?.code ?? 'incomplete', run.note?.message ?? 'The audit did not end.')
+}

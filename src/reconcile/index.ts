@@ -1,0 +1,6 @@
+export { reconcile } from './auditor.js'
+export { type Hint, type Hinted, settleByHint } from './evidence.js'
+export { approveFinding, dismissFinding } from './findings.js'
+export type { AutoPolicy, ReconcileOptions, Repair } from './options.js'
+export { AuditReport, textOf } from './report.js'
+export { type AuditSchedule, type ScheduleOptions, scheduleAudits } from './schedule.js'
