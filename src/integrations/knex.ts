@@ -1,0 +1,33 @@
+import type { PostgresTransaction } from '../journal/postgres/index.js'
+import { cutAtParameters, type TextValue } from './statement.js'
+import { has, requireTransaction, transactionOf } from './transaction.js'
+
+/** The `trx` of Knex's `knex.transaction(async (trx) => …)`; `knex` itself is none. */
+export interface KnexTransaction {
+  raw(sql: string, bindings: readonly TextValue[]): PromiseLike<unknown>
+  isCompleted(): boolean
+}
+
+const REMEDY = 'Pass the `trx` that `knex.transaction(async (trx) => …)` hands you, and await the enqueueing inside it.'
+
+/**
+ * Lets `enqueue` write in a Knex transaction:
+ *
+ *     await knex.transaction(async (trx) => {
+ *       await trx('orders').insert(order)
+ *       await counterfoil.enqueue(chargeOrder, order, { tx: fromKnex(trx) })
+ *     })
+ *
+ * @throws {ConfigurationError} here, when `trx` is no transaction; from the enqueueing, when it has ended. Nothing was written.
+ */
+export function fromKnex(trx: KnexTransaction): PostgresTransaction {
+  requireTransaction(has(trx, 'raw') && has(trx, 'isCompleted'), 'fromKnex was not given a transaction.', REMEDY)
+  return transactionOf(async (statement) => {
+    requireTransaction(!trx.isCompleted(), 'The Knex transaction has ended.', REMEDY)
+    const { texts, values } = cutAtParameters(statement)
+    // Knex knows only `?`, which a backslash makes a question mark.
+    const sql = texts.map((text) => text.replaceAll('?', '\\?')).join('?')
+    const result = (await trx.raw(sql, values)) as { readonly rows: readonly unknown[] }
+    return result.rows
+  })
+}

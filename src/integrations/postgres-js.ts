@@ -1,0 +1,36 @@
+import type { PostgresTransaction } from '../journal/postgres/index.js'
+import type { TextValue } from './statement.js'
+import { has, requireOpen, requireTransaction, transactionOf } from './transaction.js'
+
+/** The `sql` of postgres.js' `sql.begin(async (sql) => …)`; the outer `sql` is none. */
+export interface PostgresJsTransaction {
+  unsafe(query: string, parameters?: TextValue[]): PromiseLike<readonly unknown[]>
+  readonly savepoint: (...args: never) => unknown
+}
+
+const REMEDY = 'Pass the `sql` that `sql.begin(async (sql) => …)` hands you, and await the enqueueing inside it.'
+
+/**
+ * Lets `enqueue` write in a postgres.js transaction:
+ *
+ *     await sql.begin(async (sql) => {
+ *       await sql`INSERT INTO orders ${sql(order)}`
+ *       await counterfoil.enqueue(chargeOrder, order, { tx: fromPostgresJs(sql) })
+ *     })
+ *
+ * The inner `sql` still works when its transaction is over, outside of any; so each statement first asks the server,
+ * which costs a round trip.
+ *
+ * @throws {ConfigurationError} here, when `sql` is no transaction; from the enqueueing, when it has ended. Nothing was written.
+ */
+export function fromPostgresJs(sql: PostgresJsTransaction): PostgresTransaction {
+  requireTransaction(
+    has(sql, 'unsafe') && has(sql, 'savepoint'),
+    'fromPostgresJs was not given a transaction: neither the outer `sql` nor a reserved connection is one.',
+    REMEDY,
+  )
+  return transactionOf(async ({ text, values }) => {
+    await requireOpen((probe) => sql.unsafe(probe), 'The postgres.js transaction has ended.', REMEDY)
+    return sql.unsafe(text, [...values])
+  })
+}

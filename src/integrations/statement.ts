@@ -1,0 +1,77 @@
+import { ProtocolViolation } from '../protocol/index.js'
+
+/** A parameter as it travels: PostgreSQL's own text for the value. */
+export type TextValue = string | null
+
+/** A statement that every library carries alike. */
+export interface TextStatement {
+  /** The SQL, with `$1`, `$2`, … */
+  readonly text: string
+  readonly values: readonly TextValue[]
+}
+
+/** What may hold a `$1` that is no parameter, or a parameter. The journal's SQL has neither comments nor dollar quotes. */
+const PARAMETERS = /"(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\d+)/g
+const CAST_PARAMETERS = /"(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\d+)(?=::)/g
+
+/**
+ * The statement with every value as text and every cast parameter declared as text: `$1::uuid[]` becomes
+ * `$1::text::uuid[]`.
+ *
+ * Libraries serialise arrays, JSON and booleans each in a way of their own, and go by the type that the server asks
+ * for: postgres.js encodes a string for `json` once more, and reads every string for `boolean` as false. A parameter
+ * that is text is a string to all of them, and PostgreSQL's casts do the rest.
+ */
+export function asText(text: string, values: readonly unknown[] = []): TextStatement {
+  return {
+    text: text.replace(CAST_PARAMETERS, (match, position?: string) =>
+      position === undefined ? match : `$${position}::text`,
+    ),
+    values: values.map(textOf),
+  }
+}
+
+/** A statement cut at its parameters: `texts[0]`, the first of `values`, `texts[1]`, … A parameter used twice is there twice. */
+export function cutAtParameters(statement: TextStatement): { texts: string[]; values: TextValue[] } {
+  const texts: string[] = []
+  const values: TextValue[] = []
+  let from = 0
+  for (const match of statement.text.matchAll(PARAMETERS)) {
+    const position = match[1]
+    if (position === undefined) continue
+    const value = statement.values[Number(position) - 1]
+    if (value === undefined) throw new ProtocolViolation(`A statement has no value for its parameter $${position}.`)
+    texts.push(statement.text.slice(from, match.index))
+    values.push(value)
+    from = match.index + match[0].length
+  }
+  texts.push(statement.text.slice(from))
+  return { texts, values }
+}
+
+/** PostgreSQL's text for a value; arrays of any depth become array literals. */
+export function textOf(value: unknown): TextValue {
+  if (value === null || value === undefined) return null
+  if (Array.isArray(value)) return arrayLiteral(value)
+  switch (typeof value) {
+    case 'string':
+      return value
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return String(value)
+    default:
+      if (value instanceof Date) return value.toISOString()
+      throw new ProtocolViolation(`A statement has a parameter that is ${typeof value}, which has no text form.`)
+  }
+}
+
+/** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO: every element quoted, so that `NULL` and `` are texts. */
+function arrayLiteral(elements: readonly unknown[]): string {
+  const literals = elements.map((element) => {
+    if (Array.isArray(element)) return arrayLiteral(element)
+    const text = textOf(element)
+    return text === null ? 'NULL' : `"${text.replace(/["\\]/g, '\\$&')}"`
+  })
+  return `{${literals.join(',')}}`
+}
