@@ -5,6 +5,8 @@ import type { Reason } from './outcome.js'
 export type CounterfoilErrorCode =
   | 'invalid_input'
   | 'invalid_key'
+  | 'invalid_message'
+  | 'poison_message'
   | 'invalid_receipt'
   | 'key_reuse'
   | 'effect_rejected'
@@ -62,6 +64,122 @@ export class InvalidKeyError extends CounterfoilError {
   readonly code = 'invalid_key'
   constructor(problem: string) {
     super(`The key ${problem}. Nothing was written or sent.`)
+  }
+}
+
+/** A message cannot be received as it is named: its source, id or consumer is missing or cannot be stored. Nothing was written. */
+export class InvalidMessageError extends CounterfoilError {
+  readonly code = 'invalid_message'
+  constructor(problem: string) {
+    super(`The message's ${problem}. Nothing was written.`)
+  }
+}
+
+/**
+ * Throw it in a consumer's handler when no redelivery can help (a body that cannot be read): the message is dead-lettered
+ * at once, with this message as its reason, and nothing of the handler's is written.
+ */
+export class PoisonMessageError extends CounterfoilError {
+  readonly code = 'poison_message'
+}
+
+/** The effect was executed, but what the service returned is not what the receipt schema asks for (P8: it stays executed). */
+export class InvalidReceiptError extends CounterfoilError {
+  readonly code = 'invalid_receipt'
+  readonly identity: EffectIdentity
+  readonly receipt: unknown
+  constructor(identity: EffectIdentity, receipt: unknown, problem: string) {
+    super(
+      `${describe(identity)} was executed and is recorded so, but its receipt does not match the schema: ${problem}. ` +
+        'Do not call the service again; mend the schema or read the receipt as it is.',
+    )
+    this.identity = identity
+    this.receipt = receipt
+  }
+}
+
+/** The key was used before with another input (P7). The earlier effect stands untouched; nothing was sent for this one. */
+export class KeyReuseError extends CounterfoilError {
+  readonly code = 'key_reuse'
+  readonly identity: EffectIdentity
+  constructor(identity: EffectIdentity) {
+    super(
+      `${describe(identity)} exists already with another input. The earlier effect stands as it is and nothing was sent. ` +
+        'Use another key for another effect; if only part of the input identifies it, name that part with `fingerprint`.',
+    )
+    this.identity = identity
+  }
+}
+
+/** It did not happen, and will not under this generation (P6). */
+export class EffectRejected extends CounterfoilError {
+  readonly code = 'effect_rejected'
+  readonly identity: EffectIdentity
+  readonly reason: Reason
+  constructor(identity: EffectIdentity, reason: Reason) {
+    super(
+      `${describe(identity)} was rejected and did not happen: ${reason.message} (${reason.code}). ` +
+        `The rejection stands for every duplicate; to try anew, ask for generation ${identity.generation + 1}.`,
+    )
+    this.identity = identity
+    this.reason = reason
+  }
+}
+
+/** Not known yet, within the caller's `wait`. It may or may not have happened; nothing is lost, and nobody should repeat it. */
+export class EffectInDoubt extends CounterfoilError {
+  readonly code = 'effect_in_doubt'
+  readonly identity: EffectIdentity
+  /** Where the entry stood when the caller stopped waiting. `parked` needs a person or an audit. */
+  readonly state: State
+  readonly reason: Reason | null
+  constructor(identity: EffectIdentity, state: State, reason: Reason | null, options?: ErrorOptions) {
+    const why = reason === null ? '' : ` Last word: ${reason.message} (${reason.code}).`
+    const next =
+      state === 'parked'
+        ? 'It is parked: a person or an audit has to settle it.'
+        : 'A resolver goes on with it; call perform again with the same key to wait for the answer, or answer 202 with its id.'
+    super(`${describe(identity)} has no known outcome yet (${state}).${why} ${next}`, options)
+    this.identity = identity
+    this.state = state
+    this.reason = reason
+  }
+}
+
+/**
+ * It happened and has been undone since, or is being undone: a duplicate gets neither a receipt to rely on nor a second
+ * execution. What is to happen anew is another effect, with another key.
+ */
+export class EffectCompensated extends CounterfoilError {
+  readonly code = 'effect_compensated'
+  readonly identity: EffectIdentity
+  readonly state: 'compensating' | 'compensated'
+  /** What the service returned when it was executed. */
+  readonly receipt: unknown
+  constructor(identity: EffectIdentity, state: 'compensating' | 'compensated', receipt: unknown) {
+    const now = state === 'compensated' ? 'has been undone since' : 'is being undone'
+    super(
+      `${describe(identity)} was executed and ${now}. Nothing was sent for this call. ` +
+        'If it is to happen again, that is another effect: give it another key.',
+    )
+    this.identity = identity
+    this.state = state
+    this.receipt = receipt
+  }
+}
+
+/** It was not undone, and stands as it did. `reason` says why: nothing to undo, too much asked, or the service refused. */
+export class CompensationRefused extends CounterfoilError {
+  readonly code = 'compensation_refused'
+  readonly identity: Pick<EffectIdentity, 'effect' | 'key'>
+  readonly reason: Reason
+  constructor(identity: Pick<EffectIdentity, 'effect' | 'key'>, reason: Reason, options?: ErrorOptions) {
+    super(
+      `${identity.effect} ${JSON.stringify(identity.key)} was not undone: ${reason.message} (${reason.code}).`,
+      options,
+    )
+    this.identity = identity
+    this.reason = reason
   }
 }
 
