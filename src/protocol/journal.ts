@@ -5,6 +5,7 @@ import type { CompensationStore } from './compensation.js'
 import type { Entry, Intent, JournalTime, State } from './entry.js'
 import type { JournalError } from './errors.js'
 import type { EvidenceWrite } from './evidence.js'
+import type { InboxStore } from './inbox.js'
 import type { LeaseService } from './lease.js'
 
 /**
@@ -100,6 +101,8 @@ export interface Journal<Tx = unknown> {
   /** Where audits are kept; null for a journal that keeps none. */
   readonly audits: AuditStore | null
 
+  /** The messages that have been received, beside the entries that they led to. */
+  readonly inbox: InboxStore<Tx>
 
   /** Runs `work` in a transaction of its own: committed when it returns, undone when it throws. */
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** The longest business key, in UTF-16 units. Long enough for composed keys, short enough for an index. */
 export const MAX_KEY_LENGTH = 512
@@ -27,16 +27,17 @@ export function referencePrefix(namespace: string, effect: string): string {
  * process knows it without asking, it spreads evenly over an index, and one index serves look-up and uniqueness.
  */
 export function entryId(namespace: string, effect: string, key: string): string {
-  const bytes = createHash('sha256')
-    .update(JSON.stringify(['entry', namespace, effect, key]))
-    .digest()
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  const hex = bytes.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+  return uuidOfParts(['entry', namespace, effect, key])
+}
+
+/** A UUID of version 8 that stands for these parts, by SHA-256. */
+export function uuidOfParts(parts: readonly string[]): string {
+  const hex = hash('sha256', JSON.stringify(parts), 'hex')
+  const variant = '89ab'.charAt(Number.parseInt(hex.charAt(16), 16) & 3)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
 // JSON of the parts, not their concatenation: ('a', 'bc') and ('ab', 'c') must not meet.
 function digest(parts: readonly (string | number)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+  return hash('sha256', JSON.stringify(parts), 'base64url')
 }

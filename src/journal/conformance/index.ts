@@ -1,5 +1,6 @@
 import { claimCases } from './claims.js'
 import { compensationCases } from './compensations.js'
+import { inboxCases } from './inbox.js'
 import { intentCases } from './intents.js'
 import { settlementCases } from './settlements.js'
 import { type ConformanceCase, type JournalSubject, World } from './subject.js'
@@ -28,6 +29,7 @@ export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): reado
     ...turnCases<Tx>(),
     ...settlementCases<Tx>(),
     ...compensationCases<Tx>(),
+    ...inboxCases<Tx>(),
   ]
   return cases.map(({ name, run }) => ({ name, run: () => run(subject(), new World()) }))
 }

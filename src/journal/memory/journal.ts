@@ -13,12 +13,12 @@ import {
   enact,
   enqueue,
   type Head,
+  type InboxStore,
   type Intent,
   isAtRest,
   isClaimable,
   isHeldBy,
   type Journal,
-  JournalError,
   type JournalTime,
   type JournalWrite,
   type LeaseService,
@@ -31,6 +31,7 @@ import type { Clock } from '../../system/index.js'
 import { mayRenew, renewed } from '../renewal.js'
 import { isSettleable, markSettled, noteSettlementFailure } from '../settlement.js'
 import { MemoryCompensations } from './compensations.js'
+import { MemoryInbox } from './inbox.js'
 import { MemoryTransaction } from './transaction.js'
 
 /** Where in an operation a simulator may hold it up, let others go first, or break it. */
@@ -57,6 +58,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   readonly compensations: CompensationStore<MemoryTransaction>
   /** An audit joins a million rows: that is a database's work. */
   readonly audits = null
+  readonly inbox: InboxStore<MemoryTransaction>
   readonly #clock: Clock
   readonly #pause: (operation: keyof Journal, moment: Moment) => Promise<void>
   readonly #entries = new Map<string, Entry>()
@@ -71,6 +73,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   constructor(options: MemoryJournalOptions) {
     this.#clock = options.clock
     this.lease = new MemoryLease(options.clock)
+    this.inbox = new MemoryInbox(options.clock)
     this.compensations = new MemoryCompensations({
       get: (id) => this.#entries.get(id),
       put: (entry) => this.#put(entry),
@@ -369,15 +372,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     for (;;) {
       const holder = this.#locked.get(id)
       if (holder === undefined || holder === tx || this.#entries.has(id)) return
-      if (tx !== null) {
-        for (let next: MemoryTransaction | null = holder; next !== null; next = next.waitsFor) {
-          if (next === tx)
-            throw new JournalError(`Deadlock between two transactions over entry ${id}. Roll back and try again.`)
-        }
-        tx.waitsFor = holder
-      }
-      await holder.ended
-      if (tx !== null) tx.waitsFor = null
+      await (tx === null ? holder.ended : tx.waitFor(holder, `entry ${id}`))
     }
   }
 }

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../../protocol/index.js'
+import { ConfigurationError, JournalError } from '../../protocol/index.js'
 
 /**
  * A transaction on the memory journal: what is staged in it happens all together when it commits, and not at all
@@ -11,7 +11,7 @@ export class MemoryTransaction {
   /** Resolves when the transaction has ended, either way. */
   readonly ended: Promise<void>
   /** The transaction that this one waits for, as a lock in a database would have it. */
-  waitsFor: MemoryTransaction | null = null
+  #waitsFor: MemoryTransaction | null = null
 
   constructor() {
     this.ended = new Promise((resolve) => {
@@ -31,6 +31,21 @@ export class MemoryTransaction {
   onCommit(write: () => void): void {
     this.assertOpen()
     this.#staged.push(write)
+  }
+
+  /**
+   * Waits until `holder` has ended, as for a lock in a database.
+   *
+   * @throws {JournalError} when that waits for this one.
+   */
+  async waitFor(holder: MemoryTransaction, what: string): Promise<void> {
+    for (let next: MemoryTransaction | null = holder; next !== null; next = next.#waitsFor) {
+      if (next === this)
+        throw new JournalError(`Deadlock between two transactions over ${what}. Roll back and try again.`)
+    }
+    this.#waitsFor = holder
+    await holder.ended
+    this.#waitsFor = null
   }
 
   /** Makes everything staged true, in the order of staging and without a pause between. */

@@ -12,6 +12,7 @@ import {
   type Entry,
   type EvidenceWrite,
   type Head,
+  type InboxStore,
   type Intent,
   type Journal,
   JournalError,
@@ -31,6 +32,7 @@ import type { PostgresPool, PostgresTransaction } from './client.js'
 import { PostgresCompensations } from './compensations.js'
 import { Database, type Row } from './database.js'
 import { enqueueIn, enqueueValues, removedMeanwhile } from './enqueue.js'
+import { PostgresInbox } from './inbox.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { migrate } from './migrations/index.js'
 import { intentColumns, writeColumns } from './parameters.js'
@@ -85,6 +87,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<PostgresTransaction>
   readonly audits: AuditStore
+  readonly inbox: InboxStore<PostgresTransaction>
   readonly #database: Database
   readonly #sql: Statements
   readonly #batches: Batches
@@ -111,6 +114,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
       prepare,
     })
     this.audits = new PostgresAudits({ database: this.#database, sql: this.#sql, prepare })
+    this.inbox = new PostgresInbox({ database: this.#database, sql: this.#sql, prepare })
     this.#migrate = options.migrate === false ? () => Promise.resolve() : () => migrate(pool, { schema })
   }
 

@@ -34,6 +34,14 @@ import {
   writeUndone,
 } from './sql/compensate.js'
 import { readGroup, settleByEvidence } from './sql/evidence.js'
+import {
+  countRedelivery,
+  decideMessage,
+  noteMessageFailure,
+  purgeMessages,
+  readMessage,
+  takeMessage,
+} from './sql/inbox.js'
 import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
 import { renewEntry } from './sql/renew.js'
 import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
@@ -88,6 +96,12 @@ const SQL = {
   readFinding,
   decideFinding,
   endOfRepair,
+  takeMessage,
+  readMessage,
+  decideMessage,
+  countRedelivery,
+  noteMessageFailure,
+  purgeMessages,
 }
 
 /** The journal's statements, by what they do. */
