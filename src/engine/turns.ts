@@ -1,4 +1,4 @@
-import { fingerprint, LeaseUnavailable } from '../protocol/index.js'
+import { fingerprint, LeaseLostError, LeaseUnavailable } from '../protocol/index.js'
 import type { Context } from './context.js'
 import { withLease } from './with-lease.js'
 
@@ -24,6 +24,9 @@ export async function inTurn<Tx, T>(
     const result = done as { readonly of: T } | null
     if (result !== null) return result.of
     if (error instanceof LeaseUnavailable) return null
+    // The loss is no news to the caller, whose writes stand or fall by the entry's own fence; what the work threw is.
+    if (error instanceof LeaseLostError && error.cause !== undefined) throw error.cause
+    if (error instanceof LeaseLostError) return null
     throw error
   }
   return (done as { readonly of: T } | null)?.of ?? null
