@@ -123,8 +123,8 @@ export interface Journal<Tx = unknown> {
   claim(id: string, terms: ClaimTerms): Promise<Claimed | null>
 
   /**
-   * Takes up to `limit` claimable entries of these effects that have no `serializeKey`, the longest due first, skipping
-   * what others are taking.
+   * Takes up to `limit` claimable entries of these effects that have no `serializeKey`, skipping what others are taking:
+   * first what has been begun (a doubt, a lost call, another try), then what has not, in each the longest due.
    */
   claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]>
 

@@ -50,6 +50,24 @@ export function turnCases<Tx>(): ConformanceCase<Tx>[] {
       },
     },
     {
+      name: 'what has been begun is taken before what has not, however long that has been due',
+      run: async ({ journal }, world) => {
+        const backlog = Array.from({ length: 5 }, () => world.intent())
+        const doubtful = world.intent()
+        await enqueueAll(journal, [...backlog, doubtful])
+        const claimed = await journal.claim(doubtful.id, termsOf('me'))
+        assert.equal(claimed?.claimed, true)
+        await writeEvent(journal, claimed.entry, DUE_AT_ONCE)
+        const taken = await journal.claimDue([world.effect()], 1)
+        assert.deepEqual(
+          taken.map(({ entry }) => entry.id),
+          [doubtful.id],
+        )
+        const rest = await journal.claimDue([world.effect()], 10)
+        assert.deepEqual(new Set(rest.map(({ entry }) => entry.id)), new Set(backlog.map(({ id }) => id)))
+      },
+    },
+    {
       name: 'a new intent with a serializeKey waits for its turn, and claimDue leaves it to those who keep turns',
       run: async ({ journal }, world) => {
         const intent = world.intent({ serializeKey: 'customer-4' })

@@ -281,7 +281,8 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   async nextDueInMs(effects: readonly EffectName[]): Promise<number | null> {
     await this.#pause('nextDueInMs', 'before')
     const nowMs = this.#now()
-    const next = this.#dueOf(effects)[0]?.entry.dueAtMs ?? null
+    const dueAtMs = this.#dueOf(effects).map(({ entry }) => entry.dueAtMs ?? nowMs)
+    const next = dueAtMs.length === 0 ? null : dueAtMs.reduce((least, each) => Math.min(least, each))
     await this.#pause('nextDueInMs', 'after')
     return next === null ? null : Math.max(0, next - nowMs)
   }
@@ -350,14 +351,14 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     return kept
   }
 
-  /** Entries of these effects that have a due time, the earliest first. */
+  /** Entries of these effects that have a due time: what has been begun first, then the earliest. */
   #dueOf<Terms extends EffectName>(effects: readonly Terms[]): { entry: Entry; terms: Terms }[] {
     const due: { entry: Entry; terms: Terms }[] = []
     for (const entry of this.#entries.values()) {
       const terms = effects.find((each) => each.namespace === entry.namespace && each.effect === entry.effect)
       if (terms !== undefined && entry.dueAtMs !== null) due.push({ entry, terms })
     }
-    return due.sort((a, b) => (a.entry.dueAtMs ?? 0) - (b.entry.dueAtMs ?? 0))
+    return due.sort((a, b) => isFresh(a.entry) - isFresh(b.entry) || (a.entry.dueAtMs ?? 0) - (b.entry.dueAtMs ?? 0))
   }
 
   #lock(id: string, tx: MemoryTransaction): void {
@@ -384,6 +385,11 @@ function lastExecutedFirst(one: Entry, other: Entry): number {
     other.createdAtMs - one.createdAtMs ||
     (one.id < other.id ? -1 : 1)
   )
+}
+
+/** 1 for what nobody has begun yet, which comes after what somebody has. */
+function isFresh(entry: Entry): number {
+  return entry.fence === 0 ? 1 : 0
 }
 
 function enqueuedOf({ state, generation, fingerprint }: Entry, created: boolean): Enqueued {

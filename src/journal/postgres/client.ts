@@ -28,6 +28,9 @@ export interface PostgresClient {
 export interface PostgresPool {
   query(config: QueryConfig): Promise<QueryResult>
   connect(): Promise<PostgresClient>
+  /** Where the pool is an event emitter, as `pg`'s is. */
+  on?(event: 'connect', listener: (client: PostgresClient) => void): unknown
+  on?(event: 'error', listener: (error: Error) => void): unknown
 }
 
 /**

@@ -57,3 +57,15 @@ export async function withConnection<Result>(
     connection.release()
   }
 }
+
+/**
+ * Keeps a broken connection from ending the process, as an 'error' event that nobody hears does: one that breaks while it
+ * is idle (a database restart), and one that breaks at the very moment of its hand-over, when the pool has stopped
+ * listening and its borrower's code has not begun to run. Whoever uses the connection hears of it from its query.
+ */
+export function outliveBrokenConnections(pool: PostgresPool): void {
+  pool.on?.('error', () => undefined)
+  pool.on?.('connect', (client) => {
+    client.on?.('error', () => undefined)
+  })
+}

@@ -30,6 +30,7 @@ import { areDistinct, inOrderOfIds, runApart } from './batch.js'
 import { Batches } from './batches.js'
 import type { PostgresPool, PostgresTransaction } from './client.js'
 import { PostgresCompensations } from './compensations.js'
+import { outliveBrokenConnections } from './connection.js'
 import { Database, type Row } from './database.js'
 import { enqueueIn, enqueueValues, removedMeanwhile } from './enqueue.js'
 import { PostgresInbox } from './inbox.js'
@@ -98,6 +99,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   constructor(pool: PostgresPool, options: PostgresJournalOptions) {
     const schema = options.schema ?? 'counterfoil'
+    outliveBrokenConnections(pool)
     this.#database = new Database(pool, options.preparedStatements ?? false)
     this.#sql = statementsFor(quoteIdentifier(schema))
     this.#channel = channelOf(schema)

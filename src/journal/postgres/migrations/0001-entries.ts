@@ -114,6 +114,9 @@ CREATE TABLE ${schema}.batches (
 ) WITH (fillfactor = 40);
 ALTER TABLE ${schema}.batches ALTER COLUMN ids SET STORAGE MAIN;
 
+-- The same, without what nobody has begun: doubts, lost calls and second tries are found past any backlog.
+CREATE INDEX entries_begun ON ${schema}.entries (namespace, effect, due_at) WHERE due_at IS NOT NULL AND fence > 0;
+
 -- Who is before whom among the effects of one serializeKey. An entry at rest is due for its handler at most.
 CREATE INDEX entries_turn ON ${schema}.entries (namespace, serialize_key, created_at)
   WHERE serialize_key IS NOT NULL AND due_at IS NOT NULL;

@@ -1,6 +1,10 @@
 import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
 import type { StatementFor } from '../statement.js'
 
+/** Whether anybody has ever held the entry at alias `e`. The index `entries_begun` finds these past any backlog. */
+const BEGUN = 'e.fence > 0'
+const FRESH = 'e.fence = 0'
+
 /** Protocol `isClaimable` of the entry at alias `e`, but for the due time, which begun entries do not have. */
 const FREE = `e.state IN ('pending', 'executing', 'in_doubt')
     AND (e.lease_until IS NULL OR e.lease_until <= ${NOW})`
@@ -55,8 +59,22 @@ WHERE e.id = $1::uuid
 RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`,
 })
 
+/** Entries of one of the two kinds that have their turn, in `heads`' terms. */
+function headPart(schema: string, kind: string, begun: string): string {
+  return `SELECT e.id, e.serialize_key, e.due_at, ${begun} AS begun
+  FROM ${schema}.entries AS e
+  WHERE e.namespace = t.namespace AND e.effect = t.effect
+    AND ${kind}
+    AND e.due_at <= ${NOW}
+    AND e.serialize_key IS NOT NULL
+    AND ${FREE}
+    AND ${hasTurn(schema)}
+  ORDER BY e.due_at
+  LIMIT $3::bigint`
+}
+
 /**
- * Entries with a serializeKey that could be claimed now, the longest due first. It takes nothing and locks nothing.
+ * Entries with a serializeKey that could be claimed now: begun ones first, then the longest due. It takes nothing and locks nothing.
  *
  * Parameters: arrays of one length $1 namespace, $2 effect; $3 how many at most.
  * A returned row is an entry: id, namespace, effect, serialize_key.
@@ -67,23 +85,39 @@ export const headEntries: StatementFor = (schema) => ({
 SELECT d.id, t.namespace, t.effect, d.serialize_key
 FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
 CROSS JOIN LATERAL (
-  SELECT e.id, e.serialize_key, e.due_at
-  FROM ${schema}.entries AS e
-  WHERE e.namespace = t.namespace AND e.effect = t.effect
-    AND e.due_at <= ${NOW}
-    AND e.serialize_key IS NOT NULL
-    AND ${FREE}
-    AND ${hasTurn(schema)}
-  ORDER BY e.due_at
-  LIMIT $3::bigint
+  (${headPart(schema, BEGUN, 'true')})
+  UNION ALL
+  (${headPart(schema, FRESH, 'false')})
 ) AS d
-ORDER BY d.due_at
+ORDER BY d.begun DESC, d.due_at
 LIMIT $3::bigint`,
 })
 
+/** Up to `limit` free due entries of one of the two kinds, locked, in `claimDue`'s terms. */
+function duePart(schema: string, kind: string, limit: string): string {
+  return `SELECT d.id, t.owner, t.lease_ms, t.timeout_ms
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::double precision[], $5::double precision[])
+    AS t (namespace, effect, owner, lease_ms, timeout_ms)
+  CROSS JOIN LATERAL (
+    SELECT e.id, e.due_at
+    FROM ${schema}.entries AS e
+    WHERE e.namespace = t.namespace AND e.effect = t.effect
+    AND ${kind}
+    AND e.due_at <= ${NOW}
+    AND e.serialize_key IS NULL
+    AND ${FREE}
+    ORDER BY e.due_at
+    LIMIT ${limit}
+    FOR UPDATE SKIP LOCKED
+  ) AS d
+  ORDER BY d.due_at
+  LIMIT ${limit}`
+}
+
 /**
- * Takes the claimable entries that have been due the longest, skipping those that others are taking. A begun entry whose
- * holder is lost is among them once its batch has been swept.
+ * Takes claimable entries, skipping those that others are taking: first what has been begun (a doubt, a lost call, another
+ * try), then what has not, in each the longest due. A backlog of new effects must not keep a doubt waiting until its key
+ * has expired. A begun entry whose holder is lost is among them once its batch has been swept.
  *
  * Parameters: arrays of one length $1 namespace, $2 effect, $3 owner, $4 lease in ms, $5 longest call in ms; $6 how many
  * entries at most.
@@ -95,23 +129,12 @@ LIMIT $3::bigint`,
 export const claimDueEntries: StatementFor = (schema) => ({
   name: 'counterfoil_claim_due_1',
   text: `
-WITH due AS MATERIALIZED (
-  SELECT d.id, t.owner, t.lease_ms, t.timeout_ms
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::double precision[], $5::double precision[])
-    AS t (namespace, effect, owner, lease_ms, timeout_ms)
-  CROSS JOIN LATERAL (
-    SELECT e.id, e.due_at
-    FROM ${schema}.entries AS e
-    WHERE e.namespace = t.namespace AND e.effect = t.effect
-    AND e.due_at <= ${NOW}
-    AND e.serialize_key IS NULL
-    AND ${FREE}
-    ORDER BY e.due_at
-    LIMIT $6::bigint
-    FOR UPDATE SKIP LOCKED
-  ) AS d
-  ORDER BY d.due_at
-  LIMIT $6::bigint
+WITH begun AS MATERIALIZED (
+  ${duePart(schema, BEGUN, '$6::bigint')}
+), fresh AS MATERIALIZED (
+  ${duePart(schema, FRESH, '(SELECT $6::bigint - count(*) FROM begun)')}
+), due AS (
+  SELECT * FROM begun UNION ALL SELECT * FROM fresh
 )
 UPDATE ${schema}.entries AS e SET ${taken('due.owner', 'due.lease_ms', 'due.timeout_ms')}
 FROM due
