@@ -56,7 +56,7 @@ export async function reconcile<Tx>(
   for (;;) {
     try {
       return await withLease(lease, key, { ttl: LEASE_MS, clock, randomness, signal: of.signal }, (held) =>
-        audit(of, held),
+        audit(of, held, known),
       )
     } catch (error) {
       if (!(error instanceof LeaseUnavailable) || error.reason !== 'held') throw error
@@ -91,7 +91,10 @@ function auditOf<Tx>(audited: AuditedEffect<Tx>, options: ReconcileOptions, dueA
 }
 
 /** Runs while the lease is held. */
-async function audit<Tx>(of: AuditOf<Tx>, held: Lease): Promise<AuditReport> {
+async function audit<Tx>(of: AuditOf<Tx>, held: Lease, known: string | null): Promise<AuditReport> {
+  // Another's may have begun and ended while this one waited for its lease.
+  const latest = await latestRun(of)
+  if (latest !== null && isAnswer(of, latest, known)) return reportOf(of.store, latest)
   const { namespace } = of.audited.context
   const run = await of.store.start({
     ...{ namespace, effect: of.audited.effect.name, fence: held.fence, resumeWithinMs: RESUME_WITHIN_MS },
@@ -206,10 +209,15 @@ async function theOther<Tx>(of: AuditOf<Tx>, known: string | null): Promise<Audi
         'by this call; ask again when it is over.',
     )
   }
-  if (latest !== null && latest.endedAtMs !== null && latest.id !== known && isSame) return reportOf(of.store, latest)
+  if (latest !== null && isAnswer(of, latest, known)) return reportOf(of.store, latest)
   if (of.signal.aborted) throw new AuditIncomplete('stopped', 'The audit was stopped before it had begun.')
   await of.audited.context.clock.sleep(LOOK_MS, of.signal)
   return null
+}
+
+/** Whether an audit that is over answers this call: it was asked for the same, and was not over when this call began. */
+function isAnswer<Tx>(of: AuditOf<Tx>, run: AuditRun, known: string | null): boolean {
+  return run.endedAtMs !== null && run.id !== known && run.request === of.terms.request
 }
 
 async function latestRun<Tx>(of: AuditOf<Tx>): Promise<AuditRun | null> {
