@@ -99,13 +99,14 @@ export async function find<Tx>(
 type Ended = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
 const ABANDONED: unique symbol = Symbol('abandoned')
 
-async function withDeadline(
+/** One timer, and a signal only for a provider that asks for one: every effect comes through here. */
+function withDeadline(
   entry: Entry,
   time: { readonly clock: Clock; readonly deadlineMs: number },
   send: (call: Call) => Promise<unknown>,
 ): Promise<Ended | typeof ABANDONED> {
   const { clock, deadlineMs } = time
-  const abort = new AbortController()
+  const signal = new LateSignal()
   const call: Call = {
     reference: entry.reference,
     key: entry.key,
@@ -115,20 +116,39 @@ async function withDeadline(
     effect: entry.effect,
     firstSentAtMs: entry.firstSentAtMs,
     lastDeadlineAtMs: entry.lastDeadlineAtMs,
-    signal: abort.signal,
+    get signal() {
+      return signal.get()
+    },
     remainingMs: () => Math.max(0, deadlineMs - clock.monotonicMs()),
   }
-  const ended = settled(send, call)
-  const over = new AbortController()
-  const deadline = clock.sleep(call.remainingMs(), over.signal).then(async (): Promise<typeof ABANDONED> => {
-    if (over.signal.aborted) return ABANDONED
-    abort.abort(new DOMException('The time to act is over.', 'TimeoutError'))
-    await clock.sleep(ABORT_GRACE_MS, over.signal)
-    return ABANDONED
+  return new Promise((resolve) => {
+    const onDeadline = (): void => {
+      signal.abort(new DOMException('The time to act is over.', 'TimeoutError'))
+      cancel = clock.schedule(ABORT_GRACE_MS, () => resolve(ABANDONED), 'keep-alive')
+    }
+    let cancel = clock.schedule(call.remainingMs(), onDeadline, 'keep-alive')
+    void settled(send, call).then((ended) => {
+      cancel()
+      resolve(ended)
+    })
   })
-  const first = await Promise.race([ended, deadline])
-  over.abort()
-  return first
+}
+
+/** An abort signal that is made when it is first asked for, which many providers never do. */
+class LateSignal {
+  #controller: AbortController | null = null
+  #reason: unknown = null
+
+  get(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#reason !== null) this.#controller.abort(this.#reason)
+    return this.#controller.signal
+  }
+
+  abort(reason: Error): void {
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
 }
 
 async function settled(send: (call: Call) => Promise<unknown>, call: Call): Promise<Ended> {

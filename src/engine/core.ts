@@ -3,6 +3,7 @@ import { Batcher } from './batcher.js'
 import { type Context, type Held, tell } from './context.js'
 import type { RuntimeEffect } from './effect.js'
 import { Holder } from './holder.js'
+import { orNullAfter } from './patience.js'
 import { isSettlementDue, runSettlement } from './settlement.js'
 import { Slots } from './slots.js'
 import { Waiters } from './waiters.js'
@@ -72,7 +73,7 @@ export class Core<Tx> {
     const after = await holder.carry(held)
     if (after === null) return null
     this.waiters.announce(after)
-    const settlement = isSettlementDue(after.entry) ? this.settle(effect, after.entry.id) : Promise.resolve()
+    const settlement = isSettlementDue(after.entry) ? this.settle(effect, after.entry.id) : null
     return { ...after, settlement }
   }
 
@@ -103,10 +104,7 @@ export class Core<Tx> {
    */
   async idle(): Promise<void> {
     const longestMs = Math.max(0, ...[...this.context.effects.values()].map((effect) => effect.leaseMs))
-    const over = new AbortController()
-    const patience = this.context.clock.sleep(longestMs, over.signal)
-    await Promise.race([this.#allDone(), patience])
-    over.abort()
+    await orNullAfter(this.#allDone(), { clock: this.context.clock, delayMs: longestMs })
   }
 
   async #allDone(): Promise<void> {
@@ -114,7 +112,7 @@ export class Core<Tx> {
   }
 }
 
-/** An entry whose lease was given back, and the first run of its `settled` handler. */
+/** An entry whose lease was given back, and the first run of its `settled` handler where that was due. */
 export interface Carried extends Seen {
-  readonly settlement: Promise<unknown>
+  readonly settlement: Promise<unknown> | null
 }

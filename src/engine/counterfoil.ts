@@ -23,6 +23,7 @@ import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
 import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared } from './enqueue.js'
+import { orNullAfter } from './patience.js'
 import { describeIssues, prepare } from './prepare.js'
 import { withUndoEffects } from './undo-effect.js'
 import { type Lease, withLease } from './with-lease.js'
@@ -302,13 +303,11 @@ export class Counterfoil<Tx = unknown> {
   }
 
   async #wait(drive: Drive<Tx>, waitMs: number, signal: AbortSignal | undefined): Promise<Entry | null> {
-    const over = new AbortController()
-    const stop = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])
+    const { clock } = this.#core.context
     drive.enter()
     try {
-      return await Promise.race([drive.result, this.#core.context.clock.sleep(waitMs, stop).then(() => null)])
+      return await orNullAfter(drive.result, { clock, delayMs: waitMs, signal })
     } finally {
-      over.abort()
       drive.leave()
     }
   }

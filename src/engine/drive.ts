@@ -16,6 +16,7 @@ import { backoffMs } from './backoff.js'
 import { identityOf } from './context.js'
 import type { Core } from './core.js'
 import type { RuntimeEffect } from './effect.js'
+import { orNullAfter } from './patience.js'
 import type { Prepared } from './prepare.js'
 import { inTurn } from './turns.js'
 
@@ -199,10 +200,8 @@ export class Drive<Tx> {
    */
   async #settled(): Promise<void> {
     if (this.#settlement === null) return
-    const over = new AbortController()
-    const longestMs = this.#order.effect.capabilities.limits.timeoutMs
-    await Promise.race([this.#settlement, this.#core.context.clock.sleep(longestMs, over.signal)])
-    over.abort()
+    const { clock } = this.#core.context
+    await orNullAfter(this.#settlement, { clock, delayMs: this.#order.effect.capabilities.limits.timeoutMs })
   }
 
   #askForLease<T>(ask: () => Promise<T>): Promise<T> {

@@ -19,9 +19,9 @@ export const realClock: Clock = {
       const timer = setTimeout(finish, Math.min(Math.max(0, delayMs), LONGEST_TIMER_MS))
       signal?.addEventListener('abort', finish, { once: true })
     }),
-  schedule: (delayMs, callback) => {
+  schedule: (delayMs, callback, keepAlive) => {
     const timer = setTimeout(callback, Math.min(Math.max(0, delayMs), LONGEST_TIMER_MS))
-    timer.unref()
+    if (keepAlive === undefined) timer.unref()
     return () => clearTimeout(timer)
   },
 }
