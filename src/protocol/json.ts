@@ -19,7 +19,9 @@ export const MAX_DEPTH = 200
  */
 export function toJson(value: unknown, what = 'input'): JsonValue {
   // One walk both checks and copies: what a getter or a proxy answers is asked for once.
-  const json = new Copy(what).of(value, what)
+  const copy = new Copy(what)
+  const json = copy.of(value, what)
+  if (copy.mostBytes <= MAX_INPUT_BYTES) return json
   const bytes = Buffer.byteLength(JSON.stringify(json))
   if (bytes > MAX_INPUT_BYTES) throw new InvalidInputError(what, `is ${bytes} bytes of JSON, ${OVER_LIMIT}`)
   return json
@@ -27,21 +29,32 @@ export function toJson(value: unknown, what = 'input'): JsonValue {
 
 const OVER_LIMIT = `over the limit of ${MAX_INPUT_BYTES} (1 MiB): keep the document elsewhere and pass its id`
 
+/** `-1.2345678901234567e-308`, or quotes, brackets and commas; a name adds its own quotes and colon. */
+const LONGEST_VALUE = 32
+/** `\\u001f` */
+const LONGEST_UNIT = 6
+
 class Copy {
   readonly #what: string
   readonly #ancestors: object[] = []
   /** Values seen: each is a byte of JSON at least. It ends early what shared parts would blow up. */
   #values = 0
+  #units = 0
 
   constructor(what: string) {
     this.#what = what
+  }
+
+  /** Bytes of JSON that it cannot exceed: a number or a literal with its punctuation, an escape for each UTF-16 unit. */
+  get mostBytes(): number {
+    return this.#values * LONGEST_VALUE + this.#units * LONGEST_UNIT
   }
 
   of(value: unknown, path: string): JsonValue {
     if (++this.#values > MAX_INPUT_BYTES) throw new InvalidInputError(this.#what, `is ${OVER_LIMIT}`)
     switch (typeof value) {
       case 'string':
-        return storable(value, path)
+        return this.#text(value, path)
       case 'number':
         return finite(value, path)
       case 'boolean':
@@ -87,15 +100,20 @@ class Copy {
     for (const [name, member] of Object.entries(value)) {
       if (member === undefined) continue
       const memberPath = path + step(name)
-      members.push([storable(name, memberPath), this.of(member, memberPath)])
+      members.push([this.#text(name, memberPath), this.of(member, memberPath)])
     }
     // Not by assignment: `__proto__` is a name like any other.
     return Object.fromEntries(members)
   }
+
+  #text(text: string, path: string): string {
+    this.#units += text.length
+    return storable(text, path)
+  }
 }
 
 function storable(text: string, path: string): string {
-  if (storableText(text) !== text) {
+  if (!isStorable(text)) {
     throw new InvalidInputError(path, 'holds U+0000 or a lone surrogate, which PostgreSQL cannot store')
   }
   return text
@@ -152,6 +170,8 @@ function classOf(value: object): string {
  */
 export function toJsonLossy(value: unknown): JsonValue {
   try {
+    const plain = plainCopy(value, 0)
+    if (plain !== undefined) return plain
     const text = JSON.stringify(value, (_name, member: unknown) =>
       typeof member === 'bigint' ? member.toString() : member,
     )
@@ -161,9 +181,45 @@ export function toJsonLossy(value: unknown): JsonValue {
   }
 }
 
+/** A copy of what is JSON as it stands, which nearly every answer is; undefined where there is anything to mend. */
+function plainCopy(value: unknown, depth: number): JsonValue | undefined {
+  if (typeof value === 'string') return isStorable(value) ? value : undefined
+  if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : undefined
+  if (typeof value === 'boolean' || value === null) return value
+  if (typeof value !== 'object' || depth >= MAX_DEPTH) return undefined
+  if (Array.isArray(value)) return plainArray(value, depth)
+  return Object.getPrototypeOf(value) === Object.prototype ? plainObject(value, depth) : undefined
+}
+
+function plainArray(value: readonly unknown[], depth: number): JsonValue | undefined {
+  if ('toJSON' in value) return undefined
+  const copy: JsonValue[] = []
+  for (const member of value) {
+    const plain = plainCopy(member, depth + 1)
+    if (plain === undefined) return undefined
+    copy.push(plain)
+  }
+  return copy
+}
+
+function plainObject(value: object, depth: number): JsonValue | undefined {
+  if ('toJSON' in value || Object.hasOwn(value, '__proto__')) return undefined
+  const copy: { [name: string]: JsonValue } = {}
+  for (const name of Object.keys(value)) {
+    const plain = plainCopy((value as { readonly [name: string]: unknown })[name], depth + 1)
+    if (plain === undefined || !isStorable(name)) return undefined
+    copy[name] = plain
+  }
+  return copy
+}
+
 /** `text` with every character that jsonb refuses replaced by U+FFFD. */
 export function storableText(text: string): string {
-  return text.toWellFormed().replaceAll('\u0000', '\ufffd')
+  return isStorable(text) ? text : text.toWellFormed().replaceAll('\u0000', '\ufffd')
+}
+
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\u0000')
 }
 
 function storableJson(value: JsonValue, depth: number): JsonValue {

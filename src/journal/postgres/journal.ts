@@ -36,7 +36,7 @@ import { enqueueIn, enqueueValues, removedMeanwhile } from './enqueue.js'
 import { PostgresInbox } from './inbox.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { migrate } from './migrations/index.js'
-import { intentColumns, writeColumns } from './parameters.js'
+import { beginColumns, writeColumns } from './parameters.js'
 import { ENTRY_WIDTH, entryOf, jsonText, timeOf } from './row.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
@@ -175,14 +175,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   async #create(items: readonly BeginItem[]): Promise<Map<string, JournalTime>> {
     const batch = this.#batches.take()
     const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
-    const values = [
-      ...intentColumns(items.map((item) => item.intent)),
-      items.map(({ terms }) => terms.owner),
-      items.map(({ terms }) => terms.leaseMs),
-      items.map(({ terms }) => terms.timeoutMs),
-      batch,
-      longestLeaseMs,
-    ]
+    const values = [...beginColumns(items), batch, longestLeaseMs]
     const created = timesById(await this.#database.write('write an intent', this.#sql.begin, values))
     this.#batches.begun(batch, [...created.keys()], longestLeaseMs)
     return created

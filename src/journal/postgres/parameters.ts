@@ -1,7 +1,8 @@
-import type { Intent, JournalWrite } from '../../protocol/index.js'
+import type { ClaimTerms, Intent, JournalWrite } from '../../protocol/index.js'
+import { bareArray, textArray } from './array-literal.js'
 import { jsonText } from './row.js'
 
-/** The first eleven parameters of `begin` and `enqueue`: one array per column. */
+/** The first eleven parameters of `enqueue`: one array per column, as every driver of a caller's transaction takes them. */
 export function intentColumns(intents: readonly Intent[]): unknown[] {
   return [
     intents.map((each) => each.id),
@@ -18,25 +19,44 @@ export function intentColumns(intents: readonly Intent[]): unknown[] {
   ]
 }
 
-/** The first sixteen parameters of `write`: one array per column. */
-export function writeColumns(writes: readonly JournalWrite[]): unknown[] {
-  const changes = writes.map((each) => each.change)
+/** The first fourteen parameters of `begin`. */
+export function beginColumns(items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): string[] {
   return [
-    writes.map((each) => each.id),
-    writes.map((each) => each.fence),
-    changes.map((each) => each.state),
-    changes.map((each) => each.leaseForMs),
-    changes.map((each) => each.dueInMs),
-    changes.map((each) => each.callForMs),
-    changes.map((each) => each.callOver),
-    changes.map((each) => each.doubt),
-    changes.map((each) => each.attempts),
-    changes.map((each) => each.findFailures),
-    changes.map((each) => each.keySpent),
-    changes.map((each) => jsonText(each.receipt)),
-    changes.map((each) => each.externalId),
-    changes.map((each) => jsonText(each.reason)),
-    changes.map((each) => each.settlement),
-    writes.map((each) => each.owner),
+    bareArray(items.map(({ intent }) => intent.id)),
+    textArray(items.map(({ intent }) => intent.namespace)),
+    textArray(items.map(({ intent }) => intent.effect)),
+    textArray(items.map(({ intent }) => intent.key)),
+    bareArray(items.map(({ intent }) => intent.generation)),
+    bareArray(items.map(({ intent }) => intent.reference)),
+    textArray(items.map(({ intent }) => JSON.stringify(intent.input))),
+    bareArray(items.map(({ intent }) => intent.fingerprint)),
+    textArray(items.map(({ intent }) => intent.serializeKey)),
+    textArray(items.map(({ intent }) => intent.group)),
+    bareArray(items.map(({ intent }) => intent.hasSettledHandler)),
+    textArray(items.map(({ terms }) => terms.owner)),
+    bareArray(items.map(({ terms }) => terms.leaseMs)),
+    bareArray(items.map(({ terms }) => terms.timeoutMs)),
+  ]
+}
+
+/** The first sixteen parameters of `write`. */
+export function writeColumns(writes: readonly JournalWrite[]): string[] {
+  return [
+    bareArray(writes.map(({ id }) => id)),
+    bareArray(writes.map(({ fence }) => fence)),
+    bareArray(writes.map(({ change }) => change.state)),
+    bareArray(writes.map(({ change }) => change.leaseForMs)),
+    bareArray(writes.map(({ change }) => change.dueInMs)),
+    bareArray(writes.map(({ change }) => change.callForMs)),
+    bareArray(writes.map(({ change }) => change.callOver)),
+    bareArray(writes.map(({ change }) => change.doubt)),
+    bareArray(writes.map(({ change }) => change.attempts)),
+    bareArray(writes.map(({ change }) => change.findFailures)),
+    bareArray(writes.map(({ change }) => change.keySpent)),
+    textArray(writes.map(({ change }) => jsonText(change.receipt))),
+    textArray(writes.map(({ change }) => change.externalId)),
+    textArray(writes.map(({ change }) => jsonText(change.reason))),
+    bareArray(writes.map(({ change }) => change.settlement)),
+    textArray(writes.map(({ owner }) => owner)),
   ]
 }
