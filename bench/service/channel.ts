@@ -3,7 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { ask, nextMessage } from '../channel.js'
 
 /** What the service's process is told. */
-export type ServiceOrder = { readonly do: 'reset'; readonly latencyMs: number } | { readonly do: 'tell' }
+export type ServiceOrder =
+  | { readonly do: 'reset'; readonly latencyMs: number }
+  | { readonly do: 'answer at once' }
+  | { readonly do: 'tell' }
 
 /** What came to the service since it was reset. */
 export interface ServiceAnswer {
@@ -39,6 +42,11 @@ export class ServiceProcess {
   /** Forgets all charges, and answers from now on after `latencyMs`. */
   async reset(latencyMs: number): Promise<void> {
     await this.#ask({ do: 'reset', latencyMs })
+  }
+
+  /** From now on, charges are answered at once; what was charged stays known. */
+  async answerAtOnce(): Promise<void> {
+    await this.#ask({ do: 'answer at once' })
   }
 
   tell(): Promise<ServiceAnswer> {

@@ -53,6 +53,7 @@ process.on('message', (order: ServiceOrder) => {
     charges = 0
     latencyMs = order.latencyMs
   }
+  if (order.do === 'answer at once') latencyMs = 0
   const twice = [...counts.values()].filter((count) => count > 1).length
   const answer: ServiceAnswer = { charges, keys: counts.size, twice, waiting }
   process.send?.(answer)

@@ -1,11 +1,28 @@
 import type { System } from '../system.js'
 import { bare } from './bare.js'
 import { batched } from './batched.js'
+import { bullmqAlways, bullmqEverysec } from './bullmq.js'
 import { counterfoilEnqueue, counterfoilPerform } from './counterfoil.js'
+import { dbos } from './dbos.js'
+import { graphileWorker } from './graphile-worker.js'
+import { pgBoss } from './pg-boss.js'
+import { powertools } from './powertools.js'
 import { twoCommits } from './two-commits.js'
 
 /** Everything that is measured, in the order of the table. */
-export const SYSTEMS: readonly System[] = [bare, twoCommits, batched, counterfoilPerform, counterfoilEnqueue]
+export const SYSTEMS: readonly System[] = [
+  bare,
+  batched,
+  twoCommits,
+  counterfoilPerform,
+  counterfoilEnqueue,
+  pgBoss,
+  graphileWorker,
+  bullmqEverysec,
+  bullmqAlways,
+  dbos,
+  powertools,
+]
 
 /** @throws {Error} when there is none of that name. */
 export function findSystem(name: string): System {

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ClientProcess } from './client-process.js'
+import type { Ground } from './ground.js'
+import type { System } from './system.js'
+
+const KEYS = 1000
+const DUPLICATES = 10
+const IN_FLIGHT = 64
+/** How long the service keeps its answer back, so that the worker can be lost in the middle. */
+const HELD_MS = 3_000
+/** How long the loss of a worker is told to be: its leases, locks or expiries, in whatever the system calls them. */
+const LOST_AFTER_MS = 2_000
+/** How long the new worker has to do what it does. */
+const TAKE_OVER_MS = 25_000
+
+/** What a system did with duplicates, and with what was in flight when its worker was killed. */
+export interface Correctness {
+  readonly system: string
+  /** Calls at the service for 1,000 keys, each asked for by 10 callers at once. 1,000 is right. */
+  readonly callsFor1000Keys: number
+  readonly duplicateCallersPerSecond: number
+  /** Of the 10,000 callers, those who got the receipt, and those who got an error. */
+  readonly receipts: number
+  readonly errors: number
+  /** Of 64 customers whose payment was in flight, those who were charged twice. 0 is right. */
+  readonly chargedTwiceAfterKill: number
+}
+
+export async function checkCorrectness(ground: Ground, system: System): Promise<Correctness> {
+  const { answered, callsFor1000Keys } = await askTogether(ground, system)
+  return {
+    system: system.name,
+    callsFor1000Keys,
+    duplicateCallersPerSecond: ((KEYS * DUPLICATES) / answered.tookMs) * 1000,
+    receipts: answered.receipts,
+    errors: answered.errors,
+    chargedTwiceAfterKill: await killInFlight(ground, system),
+  }
+}
+
+async function askTogether(ground: Ground, system: System) {
+  const place = await ground.fresh(system, 0)
+  const client = await ClientProcess.open({ ...place, callers: 256, lostAfterMs: null })
+  try {
+    const answered = await client.duplicates(KEYS, DUPLICATES)
+    return { answered, callsFor1000Keys: (await ground.service.tell()).charges }
+  } finally {
+    await client.close()
+    await ground.clear()
+  }
+}
+
+async function killInFlight(ground: Ground, system: System): Promise<number> {
+  const place = await ground.fresh(system, HELD_MS)
+  const opening = { ...place, callers: IN_FLIGHT, lostAfterMs: LOST_AFTER_MS }
+  const first = await ClientProcess.open(opening)
+  const ended = first.fixed(IN_FLIGHT, TAKE_OVER_MS).catch(() => undefined)
+  while ((await ground.service.tell()).waiting < IN_FLIGHT) await sleep(5)
+  first.kill()
+  await ended
+  await ground.service.answerAtOnce()
+  const second = await ClientProcess.open(opening)
+  try {
+    if (system.takesOverItself) await untilAllTwice(ground, TAKE_OVER_MS)
+    else await second.fixed(IN_FLIGHT, TAKE_OVER_MS)
+    return (await ground.service.tell()).twice
+  } finally {
+    await second.close()
+    await ground.clear()
+  }
+}
+
+/** A system that takes over by itself tells nobody when it has; so it is given its time. */
+async function untilAllTwice(ground: Ground, forMs: number): Promise<void> {
+  const endMs = performance.now() + forMs
+  while (performance.now() < endMs && (await ground.service.tell()).twice < IN_FLIGHT) await sleep(100)
+}
