@@ -1,2 +1,3 @@
 export * from './gateway/index.js'
+export * from './simulation/index.js'
 export * from './verify/index.js'

@@ -1,0 +1,77 @@
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { Command } from 'commander'
+import { DOUBTS, type Doubt, describeFailure, describeHistory, scenarioOf, simulate } from 'counterfoil/testing'
+import { inThreads } from './pool.js'
+import { type Parts, plan, Results } from './results.js'
+
+interface Options {
+  readonly seeds?: string
+  readonly minutes?: string
+  readonly seed?: string
+  readonly from: string
+  readonly doubt?: string
+  readonly random?: true
+  readonly exhaustive?: true
+  readonly mutants?: true
+  readonly threads: string
+  readonly json?: string
+}
+
+const program = new Command('simulate')
+  .description(
+    'Plays histories of the production engine in a simulated world, under seeded faults, and checks them against what really happened there. Without --random, --exhaustive or --mutants it does all three.',
+  )
+  .option('--random', 'only histories by chance')
+  .option('--exhaustive', 'only the small worlds, in every order of events and with every crash')
+  .option('--mutants', 'only deliberate bugs, each of which has to be found')
+  .option('--seeds <n>', 'histories by chance (default 20000)')
+  .option('--minutes <n>', 'histories by chance for so long')
+  .option('--from <seed>', 'the first seed', '1')
+  .option('--doubt <capability>', `only services that can do this: ${DOUBTS.join(', ')}`)
+  .option('--seed <seed>', 'plays one history and tells it; a failing one is shrunk')
+  .option('--threads <n>', 'threads', String(availableParallelism()))
+  .option('--json <file>', 'writes the figures as JSON')
+  .parse()
+
+const options = program.opts<Options>()
+
+function whole(name: string, text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw program.error(`--${name} is ${JSON.stringify(text)}: give a whole number.`)
+}
+
+function capability(text: string | undefined): Doubt | null {
+  if (text === undefined) return null
+  const doubt = DOUBTS.find((each) => each === text)
+  return doubt ?? program.error(`--doubt is ${JSON.stringify(text)}: give one of ${DOUBTS.join(', ')}.`)
+}
+
+async function replay(seed: number): Promise<number> {
+  const { violations } = await simulate({ firstSeed: seed, seeds: 1 })
+  const [failure] = violations
+  console.log(failure === undefined ? await describeHistory(scenarioOf(seed)) : await describeFailure(failure))
+  return failure === undefined ? 0 : 1
+}
+
+async function run(): Promise<number> {
+  const chosen = options.random === true || options.exhaustive === true || options.mutants === true
+  const parts: Parts = {
+    random: options.random === true || !chosen,
+    exhaustive: options.exhaustive === true || !chosen,
+    mutants: options.mutants === true || !chosen,
+    firstSeed: whole('from', options.from),
+    seeds: options.minutes === undefined ? whole('seeds', options.seeds ?? '20000') : Number.MAX_SAFE_INTEGER,
+    untilMs: options.minutes === undefined ? null : Date.now() + Number(options.minutes) * 60_000,
+    doubt: capability(options.doubt),
+  }
+  const results = new Results(parts.firstSeed)
+  await inThreads(whole('threads', options.threads), plan(parts), (done) => results.add(done))
+  console.log(results.describe())
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results.figures(), null, 2)}\n`)
+  for (const failure of results.failures.slice(0, 3)) console.log(`\n${await describeFailure(failure)}`)
+  return results.good ? 0 : 1
+}
+
+process.exitCode = options.seed === undefined ? await run() : await replay(whole('seed', options.seed))

@@ -1,0 +1,151 @@
+import { type Doubt, type Exhausted, type Failure, SMALL_WORLDS, type Summary } from 'counterfoil/testing'
+import { MUTANTS } from './mutants.js'
+import type { Done, Task, Verdict } from './tasks.js'
+
+/** What to do. */
+export interface Parts {
+  readonly random: boolean
+  readonly exhaustive: boolean
+  readonly mutants: boolean
+  readonly firstSeed: number
+  readonly seeds: number
+  /** On the machine's clock: no further histories by chance after it. */
+  readonly untilMs: number | null
+  readonly doubt: Doubt | null
+}
+
+/** Histories for one thread at a time. */
+const CHUNK = 500
+
+/** Hands out the tasks of a run, the long ones first. */
+export function plan(parts: Parts): () => Task | null {
+  const long: Task[] = []
+  if (parts.exhaustive) for (const [world] of SMALL_WORLDS.entries()) long.push({ kind: 'exhaustive', world })
+  if (parts.mutants) for (const [mutant] of MUTANTS.entries()) long.push({ kind: 'mutant', mutant })
+  let given = 0
+  return () => {
+    const task = long.shift()
+    if (task !== undefined) return task
+    const over = parts.untilMs !== null && Date.now() >= parts.untilMs
+    const seeds = Math.min(CHUNK, parts.seeds - given)
+    if (!parts.random || over || seeds <= 0) return null
+    const firstSeed = parts.firstSeed + given
+    given += seeds
+    return { kind: 'random', firstSeed, seeds, doubt: parts.doubt }
+  }
+}
+
+/** The figures of a run, as `--json` writes them. */
+export interface Figures {
+  /** How many seeds, counted from the first. */
+  readonly seeds: number
+  readonly firstSeed: number
+  readonly histories: number
+  readonly exhaustive: readonly { readonly world: string; readonly states: number; readonly schedules: number }[]
+  /** By seed, or by small world. */
+  readonly violations: readonly {
+    readonly seed?: number
+    readonly world?: string
+    readonly invariant: string
+    readonly what: string
+  }[]
+  readonly mutants: readonly { readonly name: string; readonly killedAtSeed: number | null }[]
+}
+
+/** Everything that a run has brought. */
+export class Results {
+  readonly #summaries: Summary[] = []
+  readonly #exhausted: Exhausted[] = []
+  readonly #verdicts: Verdict[] = []
+  readonly #firstSeed: number
+
+  constructor(firstSeed: number) {
+    this.#firstSeed = firstSeed
+  }
+
+  add(done: Done): void {
+    if (done.kind === 'random') this.#summaries.push(done.summary)
+    if (done.kind === 'exhaustive') this.#exhausted.push(done.exhausted)
+    if (done.kind === 'mutant') this.#verdicts.push(done.verdict)
+  }
+
+  get failures(): readonly Failure[] {
+    return this.#summaries.flatMap(({ violations }) => violations).sort((one, other) => one.seed - other.seed)
+  }
+
+  get good(): boolean {
+    const exhausted = this.#exhausted.every(({ violations, complete }) => violations.length === 0 && complete)
+    return this.failures.length === 0 && exhausted && this.#verdicts.every(({ killedBy }) => killedBy !== null)
+  }
+  figures(): Figures {
+    return {
+      seeds: this.#histories,
+      firstSeed: this.#firstSeed,
+      histories: this.#histories,
+      exhaustive: this.#explored.map(({ world, states, schedules }) => ({ world, states, schedules })),
+      violations: [
+        ...this.failures.map(({ seed, invariant, what }) => ({ seed, invariant, what })),
+        ...this.#explored.flatMap(({ world, violations }) =>
+          violations.map(({ invariant, what }) => ({ world, invariant, what })),
+        ),
+      ],
+      mutants: this.#hunted.map(({ name, killedBy }) => ({ name, killedAtSeed: killedBy?.seed ?? null })),
+    }
+  }
+
+  /** The same in words. */
+  describe(): string {
+    return [...this.#ofChance(), ...this.#ofExploring(), ...this.#ofMutants()].join('\n')
+  }
+
+  get #histories(): number {
+    return this.#summaries.reduce((sum, { histories }) => sum + histories, 0)
+  }
+
+  get #explored(): readonly Exhausted[] {
+    return SMALL_WORLDS.flatMap(({ name }) => this.#exhausted.filter(({ world }) => world === name))
+  }
+
+  get #hunted(): readonly Verdict[] {
+    return MUTANTS.flatMap(({ name }) => this.#verdicts.filter((verdict) => verdict.name === name))
+  }
+
+  #ofChance(): string[] {
+    if (this.#histories === 0) return []
+    const steps = this.#summaries.reduce((sum, each) => sum + each.steps, 0)
+    const lastSeed = this.#firstSeed + this.#histories - 1
+    const bySeed = this.failures.map(({ seed, invariant, what }) => `  BROKEN  seed ${seed}: ${invariant}: ${what}`)
+    return [
+      `Histories by chance: ${this.#histories} (seeds ${this.#firstSeed} to ${lastSeed}), ${steps} events`,
+      `  faults  ${counts(this.#summaries.map(({ struck }) => struck))}`,
+      `  ends    ${counts(this.#summaries.map(({ ends }) => ends))}`,
+      ...(bySeed.length === 0 ? ['  no invariant was broken'] : bySeed.slice(0, 20)),
+    ]
+  }
+
+  #ofExploring(): string[] {
+    if (this.#explored.length === 0) return []
+    const lines = this.#explored.flatMap(({ world, states, schedules, complete, violations }) => [
+      `  ${String(states).padStart(9)} ${String(schedules).padStart(10)}  ${world}${complete ? '' : '  INCOMPLETE'}`,
+      ...violations.flatMap(({ invariant, what, lines: story }) => [`  BROKEN  ${invariant}: ${what}`, ...story]),
+    ])
+    return ['Small worlds, explored in every direction', '     states  schedules  world', ...lines]
+  }
+
+  #ofMutants(): string[] {
+    if (this.#hunted.length === 0) return []
+    const lines = this.#hunted.map(({ name, withinSeeds, killedBy }) => {
+      if (killedBy === null) return `  SURVIVES ${withinSeeds} seeds  ${name}`
+      return `  ${String(killedBy.seed).padStart(6)} of ${String(withinSeeds).padStart(6)}  ${name}: ${killedBy.invariant}`
+    })
+    return ['Deliberate bugs, and the seed that caught each', ...lines]
+  }
+}
+
+function counts(all: readonly Readonly<Record<string, number>>[]): string {
+  const sums = new Map<string, number>()
+  for (const each of all)
+    for (const [name, count] of Object.entries(each)) sums.set(name, (sums.get(name) ?? 0) + count)
+  const sorted = [...sums].sort(([, one], [, other]) => other - one)
+  return sorted.map(([name, count]) => `${name} ${count}`).join(', ')
+}

@@ -1,0 +1,47 @@
+import { parentPort } from 'node:worker_threads'
+import { explore, type Failure, SMALL_WORLDS, simulate } from 'counterfoil/testing'
+import { breed } from './breed.js'
+import { MUTANTS, type Mutant } from './mutants.js'
+import type { Done, Task, Verdict } from './tasks.js'
+
+// Errors are thrown by the thousand here, and nobody reads where from: a failure is played again to be told.
+Error.stackTraceLimit = 0
+
+/** Seeds between two looks at whether a mutant is dead. */
+const STRIDE = 250
+
+async function work(task: Task): Promise<Done> {
+  switch (task.kind) {
+    case 'random': {
+      const { firstSeed, seeds, doubt } = task
+      return { kind: 'random', summary: await simulate({ firstSeed, seeds, ...(doubt === null ? {} : { doubt }) }) }
+    }
+    case 'exhaustive':
+      return { kind: 'exhaustive', exhausted: await explore(at(SMALL_WORLDS, task.world)) }
+    case 'mutant':
+      return { kind: 'mutant', verdict: await hunt(at(MUTANTS, task.mutant)) }
+  }
+}
+
+async function hunt(mutant: Mutant): Promise<Verdict> {
+  const { name, withinSeeds, breaks } = mutant
+  const mutated = await breed(mutant)
+  const kills = ({ invariant }: Failure): boolean => breaks.some((rule) => invariant.startsWith(`${rule} `))
+  for (let firstSeed = 1; firstSeed <= withinSeeds; firstSeed += STRIDE) {
+    const seeds = Math.min(STRIDE, withinSeeds - firstSeed + 1)
+    const { violations } = await mutated.simulate({ firstSeed, seeds })
+    const killedBy = violations.find(kills)
+    if (killedBy !== undefined) return { name, withinSeeds, killedBy }
+  }
+  return { name, withinSeeds, killedBy: null }
+}
+
+function at<T>(all: readonly T[], index: number): T {
+  const found = all[index]
+  if (found === undefined) throw new Error(`There is no number ${index} of ${all.length}.`)
+  return found
+}
+
+parentPort?.on('message', (task: Task) => {
+  void work(task).then((done) => parentPort?.postMessage(done))
+})

@@ -1,0 +1,57 @@
+import type { Receipt } from '../truth.js'
+import type { CheckOf, Heard } from './check.js'
+
+/** T1 to T3 and P7: whatever a caller hears is true, then and for ever, and all callers hear the same. */
+export const answersAreTrue: CheckOf = (world) => {
+  const heard: Heard[] = []
+  const checkReceipt = ({ message: { key }, value }: Heard): void => {
+    const { id } = value as Receipt
+    const done = world.operations.find((each) => each.receipt.id === id)
+    if (done?.key !== key) world.violate('T1 callers hear the truth', `a caller got ${id} for ${key}, and it is not so`)
+    for (const other of heard) {
+      if (other.kind !== 'receipt' || other.message.key !== key || (other.value as Receipt).id === id) continue
+      world.violate('T2 one receipt for all', `${key}: one caller got ${(other.value as Receipt).id}, another ${id}`)
+    }
+  }
+  /** Which inputs a key has ever stood for. */
+  const inputs = new Map<string, Set<unknown>>()
+  const checkInput = ({ message: { key }, input }: Heard): void => {
+    if (inputs.get(key)?.has(input) === true) return
+    world.violate('P7 same key, same input', `${key}: a caller got a receipt for an input that was never accepted`)
+  }
+  const checkReuse = ({ message: { key }, generation, input }: Heard): void => {
+    if (generation !== null || inputs.get(key)?.has(input) !== true) return
+    world.violate('P7 same key, same input', `${key}: a caller with the same input was told of another`)
+  }
+  return {
+    changed: (_, after) => {
+      for (const { key, input } of after.values()) {
+        const known = inputs.get(key) ?? new Set()
+        inputs.set(key, known.add((input as { readonly variant: number }).variant))
+      }
+    },
+    heard: (now) => {
+      if (now.kind === 'receipt') {
+        checkReceipt(now)
+        checkInput(now)
+      }
+      if (now.kind === 'reuse') checkReuse(now)
+      if (now.kind === 'other') world.violate('T3 no other error', `${now.message.key}: ${now.value}`)
+      heard.push(now)
+    },
+    erred: ({ name }, error) => {
+      world.violate('T3 no other error', `${name}: ${error instanceof Error ? error.stack : error}`)
+    },
+    rests: () => {
+      for (const { kind, message, value } of heard) {
+        if (kind !== 'rejected') continue
+        const { reference } = (value as { readonly identity: { readonly reference: string } }).identity
+        const { code } = (value as { readonly reason: { readonly code: string } }).reason
+        const done = world.operations.some((each) => each.reference === reference)
+        if (done && code !== 'superseded') {
+          world.violate('T1 callers hear the truth', `a caller heard that ${message.key} did not happen, and it did`)
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,29 @@
+import type { Caller, CheckOf } from './check.js'
+
+/** P6: once a worker has heard a rejection and written down what came of its call, its reference is never called again. */
+export const rejectionsStand: CheckOf = (world) => {
+  /** Rejections that were heard and not yet written down. */
+  const heard = new Map<string, { readonly by: Caller; readonly of: 'this call' | 'the reference' }>()
+  const final = new Set<string>()
+  return {
+    answered: (by, reference, rejected) => {
+      if (rejected !== null) heard.set(reference, { by, of: rejected })
+      else heard.delete(reference)
+    },
+    wrote: (writes, written, before) => {
+      writes.forEach(({ id, owner }, i) => {
+        const row = before.get(id)
+        const rejection = row === undefined ? undefined : heard.get(row.reference)
+        if (row === undefined || rejection === undefined || written[i]?.applied !== true) return
+        if (row.state !== 'executing' || !owner.startsWith(`${rejection.by.token}.`)) return
+        heard.delete(row.reference)
+        // What one call was refused says nothing of an earlier one that may have happened.
+        if (rejection.of === 'the reference' || row.inDoubtSinceMs === null) final.add(row.reference)
+      })
+    },
+    sends: (caller, { reference, key }) => {
+      if (final.has(reference))
+        world.violate('P6 what rests stays', `${caller.name} calls for ${key} after its rejection`)
+    },
+  }
+}

@@ -1,0 +1,135 @@
+import { type Journal, JournalError, type LeaseService } from '../../protocol/index.js'
+import { PLACES } from './agenda.js'
+import type { Database } from './database.js'
+import type { Point } from './faults.js'
+import type { Scene } from './scene.js'
+import type { Life } from './worker.js'
+
+export type Operation = keyof Journal | keyof LeaseService
+
+/** What is special about a statement. */
+export interface Manner<T> {
+  /** A driver or a proxy may carry it out once more. */
+  readonly repeatable?: boolean
+  /** Whether it has changed rows, by its result: the checks look at all rows only then. */
+  readonly changed: (result: T) => boolean
+}
+
+/** How a statement ends for the one who sent it. */
+interface Caller<T> {
+  readonly resolve: (result: T) => void
+  readonly reject: (error: unknown) => void
+  readonly lose: (delayMs: number, problem: string) => void
+}
+
+/**
+ * The way of one life's statements to the database. A statement takes time to arrive, is carried out at one moment, and
+ * its answer takes time to come back; each of the three can go wrong.
+ */
+export class Connection {
+  readonly #scene: Scene
+  readonly #database: Database
+  readonly #life: Life
+  readonly #leaseMs: number
+
+  constructor(scene: Scene, database: Database, life: Life) {
+    this.#scene = scene
+    this.#database = database
+    this.#life = life
+    this.#leaseMs = scene.terms.timeoutMs + scene.terms.graceMs
+  }
+
+  ask<T>(operation: Operation, manner: Manner<T>, carryOut: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (!this.#life.alive) return
+      this.#scene.checks.asks(this.#life, operation)
+      const lose = (delayMs: number, problem: string): void =>
+        this.#life.hears(delayMs, () => {
+          this.#scene.timeline?.tell(this.#life.name, `hears of ${operation}: ${problem}`)
+          reject(lost(problem))
+        })
+      this.#send(operation, manner, carryOut, { resolve, reject, lose })
+    })
+  }
+
+  /** There and back once, for a statement in an open transaction. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#life.hears(this.#scene.fates.spread('answer', this.#life.point(), 0.4, 6), resolve)
+    })
+  }
+
+  /** There: what follows happens in the database, whether the worker lives or not. */
+  arrival(): Promise<void> {
+    const delayMs = this.#scene.fates.spread('request', this.#life.point(), 0.2, 3)
+    return new Promise((resolve) => this.#inDatabase(delayMs, resolve))
+  }
+
+  #send<T>(operation: Operation, manner: Manner<T>, carryOut: () => Promise<T>, caller: Caller<T>): void {
+    const { fates } = this.#scene
+    const point = this.#life.point()
+    const perform = (): Promise<T> => this.#carryOut(manner, carryOut)
+    if (this.#database.down) {
+      caller.lose(1, 'connection refused')
+    } else if (fates.strikes('statement_lost', point)) {
+      caller.lose(fates.spread('fault', point, 1, 500), 'connection lost')
+    } else if (fates.strikes('statement_late', point)) {
+      this.#afterwards(fates.spread('fault', point, 50, 3 * this.#leaseMs), `a late ${operation}`, perform)
+      caller.lose(fates.spread('answer', point, 1, 500), 'connection lost')
+    } else {
+      const slowMs = fates.strikes('statement_slow', point) ? fates.spread('fault', point, 50, 2 * this.#leaseMs) : 0
+      this.#inDatabase(slowMs + fates.spread('request', point, 0.2, 3), () => {
+        if (this.#database.down) return caller.lose(1, 'connection lost')
+        if (manner.repeatable === true && fates.strikes('statement_repeated', point)) {
+          this.#afterwards(fates.spread('fault', point, 1, 3 * this.#leaseMs), `once more a ${operation}`, perform)
+        }
+        this.#answer(point, perform(), caller)
+      })
+    }
+  }
+
+  #answer<T>(point: Point, carriedOut: Promise<T>, caller: Caller<T>): void {
+    const { fates } = this.#scene
+    const { epoch } = this.#database
+    const delayMs = (): number =>
+      fates.spread('answer', point, 0.2, 3) +
+      (fates.strikes('answer_slow', point) ? fates.spread('fault', point, 50, 2 * this.#leaseMs) : 0)
+    const cutOff = (): boolean => this.#database.epoch !== epoch || fates.strikes('answer_lost', point)
+    carriedOut.then(
+      (result) => {
+        if (cutOff()) caller.lose(fates.spread('fault', point, 1, 500), 'connection lost after it was carried out')
+        else this.#life.hears(delayMs(), () => caller.resolve(result))
+      },
+      (error: unknown) => this.#life.hears(delayMs(), () => caller.reject(error)),
+    )
+  }
+
+  /** A statement of which nobody hears any more. */
+  #afterwards(delayMs: number, what: string, perform: () => Promise<unknown>): void {
+    this.#inDatabase(delayMs, () => {
+      this.#scene.timeline?.tell('database', `carries out ${what} of ${this.#life.name}`)
+      if (!this.#database.down) perform().catch(() => undefined)
+    })
+  }
+
+  #inDatabase(delayMs: number, happen: () => void): void {
+    const { agenda, nowMs } = this.#scene
+    agenda.at(nowMs + delayMs, true, happen, PLACES.database)
+  }
+
+  async #carryOut<T>(manner: Manner<T>, carryOut: () => Promise<T>): Promise<T> {
+    try {
+      const result = await carryOut()
+      if (manner.changed(result)) this.#database.refresh()
+      return result
+    } catch (error) {
+      this.#database.refresh()
+      throw error
+    }
+  }
+}
+
+/** What a client is told when its connection breaks. */
+export function lost(problem: string): JournalError {
+  return new JournalError(`The database: ${problem}.`)
+}

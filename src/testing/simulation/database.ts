@@ -1,0 +1,139 @@
+import { MemoryJournal, type MemoryTransaction } from '../../journal/memory/index.js'
+import { isSettleable } from '../../journal/settlement.js'
+import { type Entry, isAtRest, type JournalWrite, type Written } from '../../protocol/index.js'
+import type { Scene } from './scene.js'
+import type { Consequence, Rows } from './truth.js'
+
+/**
+ * The database server: the journal, the user's tables, one clock. It loses nothing that was committed; it can be away
+ * for a time, and come back as another machine whose clock is a little different.
+ */
+export class Database {
+  readonly journal: MemoryJournal
+  /** The user's own table, written by `settled` handlers. */
+  readonly consequences: Consequence[] = []
+  /** The user's orders that were committed together with an `enqueue`. */
+  readonly orders: string[] = []
+  /** How the rows stand, for those who check. */
+  rows: Rows = new Map()
+  /** Grows whenever all connections break. */
+  epoch = 0
+  down = false
+  /** Rows that somebody still has to look at. */
+  unsettled = 0
+  readonly #scene: Scene
+  readonly #open = new Map<MemoryTransaction, { readonly who: number; committing: boolean }>()
+  #clockOffsetMs = 0
+  #fingerprint: string | null = null
+
+  constructor(scene: Scene) {
+    this.#scene = scene
+    const wallMs = (): number => this.nowMs
+    // The journal asks nothing of its clock but the time.
+    this.journal = new MemoryJournal({
+      clock: { wallMs, monotonicMs: wallMs, sleep: () => Promise.resolve(), schedule: () => () => undefined },
+      pause: () => DONE,
+    })
+  }
+
+  /** The journal's own clock. */
+  get nowMs(): number {
+    return Math.floor(this.#scene.nowMs + this.#clockOffsetMs)
+  }
+
+  /** Away, with all connections broken and all open transactions rolled back. */
+  fail(clockStepMs: number): void {
+    this.down = true
+    this.epoch++
+    this.#clockOffsetMs += clockStepMs
+    for (const tx of [...this.#open.keys()]) this.rollback(tx)
+    const step = clockStepMs === 0 ? '' : `, and its clock steps by ${clockStepMs} ms`
+    this.#scene.timeline?.tell('database', `is away${step}`)
+  }
+
+  recover(): void {
+    this.down = false
+    this.#scene.timeline?.tell('database', 'is back')
+  }
+
+  opened(tx: MemoryTransaction, who: number): void {
+    this.#open.set(tx, { who, committing: false })
+    this.#fingerprint = null
+  }
+
+  /** The commit is on its way: from here on it may take effect even if the worker dies. */
+  committing(tx: MemoryTransaction): void {
+    const open = this.#open.get(tx)
+    if (open !== undefined) open.committing = true
+    this.#fingerprint = null
+  }
+
+  closed(tx: MemoryTransaction): void {
+    this.#open.delete(tx)
+    this.#fingerprint = null
+  }
+
+  rollback(tx: MemoryTransaction): void {
+    this.#open.delete(tx)
+    this.#fingerprint = null
+    tx.rollback()
+  }
+
+  /** Everything that it knows, in one text. */
+  fingerprint(): string {
+    const open = [...this.#open.values()]
+    this.#fingerprint ??= JSON.stringify([[...this.rows.values()], this.consequences, this.orders, open, this.down])
+    return this.#fingerprint
+  }
+
+  /** The connections of a dead worker break. */
+  disconnect(who: number): void {
+    for (const [tx, open] of [...this.#open]) if (open.who === who && !open.committing) this.rollback(tx)
+  }
+
+  /** Applies writes, watched. */
+  async write(writes: readonly JournalWrite[]): Promise<readonly Written[]> {
+    const before = this.rows
+    const written = await this.journal.write(writes)
+    this.refresh()
+    this.#scene.checks.wrote(writes, written, before, this.rows)
+    return written
+  }
+
+  /** Looks at all rows anew after anything that may have changed them. */
+  refresh(): void {
+    const before = this.rows
+    const rows = new Map<string, Entry>()
+    this.#fingerprint = null
+    this.unsettled = 0
+    for (const entry of this.journal.entries()) {
+      rows.set(entry.id, entry)
+      if (!isAtRest(entry.state) || isSettleable(entry)) this.unsettled++
+    }
+    if (this.#scene.timeline !== undefined) this.#tellChanges(before, rows)
+    this.rows = rows
+    this.#scene.checks.changed(before, rows)
+  }
+
+  #tellChanges(before: Rows, after: Rows): void {
+    for (const [id, row] of after) {
+      const earlier = before.get(id)
+      if (earlier === undefined || wordsOf(earlier) !== wordsOf(row)) {
+        this.#scene.timeline?.tell(
+          'database',
+          `has ${row.key}${row.generation === 1 ? '' : ` (${row.generation})`} ${wordsOf(row)}`,
+        )
+      }
+    }
+  }
+}
+
+function wordsOf(row: Entry): string {
+  const held = row.owner === null ? '' : `, held by ${row.owner} under fence ${row.fence}`
+  const settled = row.settlement === 'none' ? '' : `, settlement ${row.settlement}`
+  const doubt = row.inDoubtSinceMs === null ? '' : ', in doubt'
+  const why = row.reason === null ? '' : ` (${row.reason.code})`
+  return `${row.state}${why}, attempts ${row.attempts}${doubt}${held}${settled}`
+}
+
+const DONE = Promise.resolve()

@@ -1,0 +1,6 @@
+export { type Broken, BUDGETS, type Exhausted, explore, SMALL_WORLDS, type SmallWorld } from './exhaustive/index.js'
+export { FAULTS, type FaultKind } from './faults.js'
+export { describe as describeHistory, describeFailure } from './report.js'
+export { type Failure, type Run, type Story, type Summary, simulate, tell } from './run.js'
+export { DOUBTS, type Doubt, type Scenario, scenarioOf } from './scenario.js'
+export { shrink } from './shrink.js'

@@ -1,0 +1,173 @@
+import {
+  EffectInDoubt,
+  EffectRejected,
+  GenerationNotOpenError,
+  isTransient,
+  JournalError,
+  KeyReuseError,
+} from '../../protocol/index.js'
+import { PLACES } from './agenda.js'
+import type { Heard } from './checks/check.js'
+import { type Engine, HandlerFailed } from './engine.js'
+import type { MessagePlan } from './scenario.js'
+import { BEGINS_AT_MS, type Scene } from './scene.js'
+import type { Order } from './truth.js'
+import type { Life, Worker } from './worker.js'
+
+/** A message under way: to which life, and what it asks for now. */
+interface Delivery {
+  readonly message: MessagePlan
+  readonly generation: number | null
+  readonly count: number
+}
+
+/** Where the messages go. */
+export interface Office {
+  readonly workers: readonly Worker[]
+  /** The engine in a life; undefined once it has ended. */
+  readonly engineOf: (life: Life) => Engine | undefined
+  /** The application's own table of orders. */
+  readonly orders: string[]
+}
+
+const LONGEST_GENERATION = 2
+
+/**
+ * The application's own callers: messages that a broker delivers, late, more than once, to any worker, and again when
+ * the worker that had them is lost.
+ */
+export class Messages {
+  /** Deliveries that are planned or wait for an answer. */
+  outstanding = 0
+  readonly #scene: Scene
+  readonly #office: Office
+  readonly #waiting = new Map<Life, Set<Delivery>>()
+  readonly #answers: unknown[] = []
+
+  constructor(scene: Scene, messages: readonly MessagePlan[], office: Office) {
+    this.#scene = scene
+    this.#office = office
+    for (const message of messages) {
+      this.#plan({ message, generation: null, count: 0 }, BEGINS_AT_MS + message.atMs - scene.nowMs)
+    }
+  }
+
+  /** The engine reported trouble outside of any effect. */
+  readonly trouble = (life: Life, error: unknown): void => {
+    if (isTransient(error) || error instanceof HandlerFailed) return
+    this.#scene.checks.erred(life, error)
+  }
+
+  /** A worker is lost, and with it everything that its callers waited for. */
+  lost(life: Life): void {
+    const waiting = this.#waiting.get(life) ?? []
+    this.#waiting.delete(life)
+    for (const delivery of waiting) {
+      this.outstanding--
+      this.#again(delivery)
+    }
+  }
+
+  /** How callers have been answered so far, in one text. */
+  fingerprint(): string {
+    return JSON.stringify([this.#answers, this.outstanding])
+  }
+
+  #plan(delivery: Delivery, inMs: number): void {
+    this.outstanding++
+    this.#scene.agenda.at(this.#scene.nowMs + inMs, false, () => this.#deliver(delivery), PLACES.broker)
+  }
+
+  #deliver(delivery: Delivery): void {
+    const { nowMs, agenda } = this.#scene
+    const { workers } = this.#office
+    const { message, count } = delivery
+    // A broker gives what a worker did not acknowledge to another one.
+    const life = workers[(message.worker + count) % workers.length]?.life
+    if (life === undefined || life === null) {
+      agenda.at(nowMs + 50, false, () => this.#deliver({ ...delivery, count: count + 1 }), PLACES.broker)
+      return
+    }
+    life.hears(0, () => this.#start(life, delivery))
+    const waiting = this.#waiting.get(life) ?? new Set()
+    this.#waiting.set(life, waiting.add(delivery))
+  }
+
+  #start(life: Life, delivery: Delivery): void {
+    const engine = this.#office.engineOf(life)
+    if (engine === undefined) return
+    const { message, generation } = delivery
+    const order = orderOf(message, generation)
+    this.#scene.timeline?.tell(life.name, `is asked to ${message.how} ${message.key}${describe(order, generation)}`)
+    const asked = message.how === 'enqueue' ? this.#enqueue(engine, order) : perform(engine, delivery, order)
+    asked.then(
+      (value) => this.#heard(delivery, life, message.how === 'enqueue' ? 'enqueued' : 'receipt', value),
+      (error: unknown) => this.#heard(delivery, life, kindOf(error), error),
+    )
+  }
+
+  // An order and its intent in one transaction: both are there afterwards, or neither.
+  async #enqueue({ counterfoil, session, effect }: Engine, order: Order): Promise<void> {
+    await session.transaction(async (tx) => {
+      await session.statement(tx)
+      await counterfoil.enqueue(effect, order, { tx })
+      await session.statement(tx)
+      tx.onCommit(() => this.#office.orders.push(order.key))
+    })
+  }
+
+  #heard(delivery: Delivery, life: Life, kind: Heard['kind'], value: unknown): void {
+    if (!life.alive) return
+    const { message, generation } = delivery
+    this.#waiting.get(life)?.delete(delivery)
+    this.outstanding--
+    this.#scene.timeline?.tell(life.name, `answers ${message.key}: ${kind}${wordsOf(kind, value)}`)
+    const said = value instanceof Error ? value.name : value
+    this.#answers.push([message.id, kind, said])
+    const input = orderOf(message, generation).variant
+    this.#scene.checks.heard({ message, generation, input, kind, value })
+    if (kind === 'in_doubt' || kind === 'journal') this.#again(delivery)
+    // A caller that is told that it is parked may ask anew just as well: only a known absence lets it begin.
+    const ended = kind === 'rejected' || (value instanceof EffectInDoubt && value.state === 'parked')
+    if (ended && message.persists && (generation ?? 1) < LONGEST_GENERATION) {
+      this.#plan({ message, generation: (generation ?? 1) + 1, count: delivery.count }, 20)
+    }
+  }
+
+  #again(delivery: Delivery): void {
+    if (delivery.count >= delivery.message.redeliveries) return
+    const point = { who: 10_000 + delivery.message.id, count: delivery.count }
+    const inMs = this.#scene.fates.spread('redelivery', point, 5, 3_000)
+    this.#plan({ ...delivery, count: delivery.count + 1 }, inMs)
+  }
+}
+
+function perform({ counterfoil, effect }: Engine, { message, generation }: Delivery, order: Order): Promise<unknown> {
+  const options = { wait: message.waitMs }
+  return counterfoil.perform(effect, order, generation === null ? options : { ...options, generation })
+}
+
+/** The input of a later generation is another one, and says which generation it is meant for. */
+function orderOf(message: MessagePlan, generation: number | null): Order {
+  const variant = generation === null ? message.variant : generation * 10 + message.variant
+  return { key: message.key, variant }
+}
+
+function kindOf(error: unknown): Heard['kind'] {
+  if (error instanceof EffectRejected) return 'rejected'
+  if (error instanceof EffectInDoubt) return 'in_doubt'
+  if (error instanceof KeyReuseError) return 'reuse'
+  if (error instanceof JournalError) return 'journal'
+  if (error instanceof GenerationNotOpenError) return 'not_open'
+  return 'other'
+}
+
+function describe({ variant }: Order, generation: number | null): string {
+  const input = variant % 10 === 0 ? '' : ', with another input'
+  return generation === null ? input : `, generation ${generation}${input}`
+}
+
+function wordsOf(kind: Heard['kind'], value: unknown): string {
+  if (kind === 'receipt') return ` ${(value as { readonly id: string }).id}`
+  return value instanceof Error ? ` (${value.message})` : ''
+}

@@ -1,0 +1,227 @@
+import type { MemoryTransaction } from '../../journal/memory/index.js'
+import {
+  type Begun,
+  type Claimed,
+  type ClaimTerms,
+  type CompensationStore,
+  type EffectTerms,
+  type Enqueued,
+  type Entry,
+  type EvidenceWrite,
+  type Head,
+  type InboxStore,
+  type Intent,
+  type Journal,
+  JournalError,
+  type JournalWrite,
+  type LeaseService,
+  LeaseUnavailable,
+  type Renewal,
+  type Seen,
+  type SettlementResult,
+  type Written,
+} from '../../protocol/index.js'
+import { Connection, lost } from './connection.js'
+import type { Database } from './database.js'
+import type { Scene } from './scene.js'
+import type { Life } from './worker.js'
+
+const READS = { changed: () => false }
+const CHANGES = { changed: () => true }
+
+/**
+ * One life's connections to the database: the Journal port of its engine. A statement takes time to arrive, is carried
+ * out at one moment, and its answer takes time to come back; each of the three can go wrong.
+ */
+export class Session implements Journal<MemoryTransaction> {
+  readonly #scene: Scene
+  readonly #database: Database
+  readonly #life: Life
+  readonly #connection: Connection
+
+  readonly lease: LeaseService
+  readonly compensations: CompensationStore<MemoryTransaction>
+  readonly audits: Journal['audits']
+  readonly inbox: InboxStore<MemoryTransaction>
+
+  constructor(scene: Scene, database: Database, life: Life) {
+    this.#scene = scene
+    this.#database = database
+    this.lease = this.#leaseOver(database.journal.lease)
+    this.compensations = database.journal.compensations
+    this.audits = database.journal.audits
+    this.inbox = database.journal.inbox
+    this.#life = life
+    this.#connection = new Connection(scene, database, life)
+  }
+
+  begin(items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): Promise<readonly Begun[]> {
+    return this.#connection.ask(
+      'begin',
+      { changed: (begun: readonly Begun[]) => begun.some(({ created }) => created) },
+      () => this.#database.journal.begin(items),
+    )
+  }
+
+  /** Inside the application's own transaction: its statements fail with the transaction, not on their own. */
+  enqueue(
+    tx: MemoryTransaction,
+    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+  ): Promise<readonly Enqueued[]> {
+    return this.#database.journal.enqueue(tx, items)
+  }
+
+  claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
+    return this.#connection.ask('claim', { changed: (taken: Claimed | null) => taken?.claimed === true }, () =>
+      this.#watchClaims(() => this.#database.journal.claim(id, terms), [id]),
+    )
+  }
+
+  claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
+    return this.#connection.ask('claimDue', { changed: (taken: readonly Seen[]) => taken.length > 0 }, () =>
+      this.#watchClaims(() => this.#database.journal.claimDue(effects, limit)),
+    )
+  }
+
+  write(writes: readonly JournalWrite[]): Promise<readonly Written[]> {
+    return this.#connection.ask('write', { ...CHANGES, repeatable: true }, () => this.#database.write(writes))
+  }
+
+  renew(renewal: Renewal): Promise<Begun | null> {
+    return this.#connection.ask('renew', CHANGES, () => this.#database.journal.renew(renewal))
+  }
+
+  read(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
+    return this.#connection.ask('read', READS, () => this.#database.journal.read(ids))
+  }
+
+  earlierFingerprints(id: string): Promise<readonly string[]> {
+    return this.#connection.ask('earlierFingerprints', READS, () => this.#database.journal.earlierFingerprints(id))
+  }
+
+  await(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
+    return this.#connection.ask('await', READS, () => this.#database.journal.await(ids))
+  }
+
+  /** A wake-up travels like any message, and may be lost. */
+  subscribe(listener: (id: string) => void): () => void {
+    return this.#database.journal.subscribe((id) => {
+      if (!this.#life.alive) return
+      const point = this.#life.point()
+      if (this.#scene.fates.strikes('notice_lost', point)) return
+      this.#life.hears(this.#scene.fates.spread('answer', point, 0.2, 3), () => listener(id))
+    })
+  }
+
+  dueSettlements(
+    effects: readonly { readonly namespace: string; readonly effect: string }[],
+    limit: number,
+  ): Promise<readonly string[]> {
+    return this.#connection.ask('dueSettlements', READS, () => this.#database.journal.dueSettlements(effects, limit))
+  }
+
+  settle(id: string, handler: (tx: MemoryTransaction, entry: Entry) => Promise<void>): Promise<SettlementResult> {
+    return this.#connection.ask('settle', CHANGES, () =>
+      this.#database.journal.settle(id, (tx, entry) => this.#inTransaction(tx, () => handler(tx, entry))),
+    )
+  }
+
+  settlementFailed(id: string, retryInMs: number | null): Promise<void> {
+    return this.#connection.ask('settlementFailed', CHANGES, () =>
+      this.#database.journal.settlementFailed(id, retryInMs),
+    )
+  }
+
+  nextDueInMs(effects: readonly { readonly namespace: string; readonly effect: string }[]): Promise<number | null> {
+    return this.#connection.ask('nextDueInMs', READS, () => this.#database.journal.nextDueInMs(effects))
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** A transaction of the application's own: its commit may be lost like any statement. */
+  transaction<Result>(work: (tx: MemoryTransaction) => Promise<Result>): Promise<Result> {
+    return this.#connection.ask('transaction', CHANGES, () =>
+      this.#database.journal.transaction((tx) => this.#inTransaction(tx, () => work(tx))),
+    )
+  }
+
+  settleByEvidence(write: EvidenceWrite): Promise<Seen | null> {
+    return this.#connection.ask('settleByEvidence', CHANGES, () => this.#database.journal.settleByEvidence(write))
+  }
+
+  readGroup(namespace: string, group: string): Promise<readonly Entry[]> {
+    return this.#connection.ask('readGroup', READS, () => this.#database.journal.readGroup(namespace, group))
+  }
+
+  heads(
+    effects: readonly { readonly namespace: string; readonly effect: string }[],
+    limit: number,
+  ): Promise<readonly Head[]> {
+    return this.#connection.ask('heads', READS, () => this.#database.journal.heads(effects, limit))
+  }
+
+  #leaseOver(service: LeaseService): LeaseService {
+    const ask = <T>(operation: keyof LeaseService, key: string, carryOut: () => Promise<T>): Promise<T> =>
+      this.#connection.ask(operation, READS, carryOut).catch((error: unknown) => {
+        throw error instanceof JournalError ? new LeaseUnavailable(key, 'unreachable', error.message) : error
+      })
+    return {
+      acquire: (key, ttlMs, holder) =>
+        ask('acquire', key, async () => {
+          const grant = await service.acquire(key, ttlMs, holder)
+          // A lease service may lie; whose turn it is, and who may write, is the journal's word.
+          const lies = grant === null && this.#scene.fates.strikes('lease_lies', this.#life.point())
+          return lies ? { key, fence: 1, holder } : grant
+        }),
+      renew: (grant, ttlMs) => ask('renew', grant.key, () => service.renew(grant, ttlMs)),
+      release: (grant) => ask('release', grant.key, () => service.release(grant)),
+    }
+  }
+
+  /** One statement inside an open transaction: time passes, and the connection may be gone afterwards. */
+  async statement(tx: MemoryTransaction): Promise<void> {
+    await this.#connection.turn()
+    if (!tx.isOpen) throw lost('the connection was closed in the middle of a transaction')
+  }
+
+  // BEGIN has been answered; then the body's own statements; then COMMIT.
+  async #inTransaction<Result>(tx: MemoryTransaction, body: () => Promise<Result>): Promise<Result> {
+    // What a dead process had sent may still arrive, but nobody is left to go on with it.
+    if (!this.#life.alive) throw lost('the client is gone')
+    this.#database.opened(tx, this.#life.who)
+    try {
+      await this.statement(tx)
+      const result = await body()
+      if (this.#scene.fates.strikes('transaction_killed', this.#life.point())) {
+        this.#tell('is cut off before its commit')
+        throw lost('the connection was closed before the commit')
+      }
+      if (!tx.isOpen) throw lost('the connection was closed in the middle of a transaction')
+      this.#database.committing(tx)
+      await this.#connection.arrival()
+      if (!tx.isOpen) throw lost('the connection was closed at the commit')
+      return result
+    } finally {
+      this.#database.closed(tx)
+    }
+  }
+
+  async #watchClaims<T extends Claimed | null | readonly Seen[]>(
+    claim: () => Promise<T>,
+    ids: readonly string[] = [],
+  ): Promise<T> {
+    const before = this.#database.rows
+    const claimed = await claim()
+    const taken = Array.isArray(claimed)
+      ? (claimed as readonly Seen[]).map(({ entry }) => entry.id)
+      : ids.filter(() => claimed !== null && 'claimed' in claimed && claimed.claimed)
+    this.#scene.checks.claimed(taken, before)
+    return claimed
+  }
+
+  #tell(what: string): void {
+    this.#scene.timeline?.tell(this.#life.name, what)
+  }
+}
