@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/support/postgres.js'
@@ -155,6 +156,37 @@ export function outboxContract(name: string, open: (database: TestDatabase) => P
       if (ended === undefined) throw new Error('The transaction did not run.')
       await expect(enqueue(ended, 'ended')).rejects.toThrow(library.ended)
       expect(await entries('ended')).toEqual([])
+    })
+
+    test('never joins the transaction that has its connection next', async () => {
+      let ended: PostgresTransaction | undefined
+      await library.transaction(async (tx) => {
+        ended = tx
+      })
+      let late: Promise<unknown> = Promise.resolve()
+      const next = library.transaction(async (_tx, addOrder) => {
+        await addOrder('next')
+        if (ended !== undefined) late = enqueue(ended, 'late')
+        await late.catch(() => undefined)
+      })
+      await next.catch(() => undefined)
+      await expect(late).rejects.toThrow(library.ended)
+      expect(await entries('late')).toEqual([])
+    })
+
+    test('leaves nothing of a transaction that rolled back while the enqueueing was not awaited', async () => {
+      // The rollback overtakes the enqueueing at each of its steps.
+      for (let steps = 0; steps < 24; steps++) {
+        let enqueueing: Promise<unknown> = Promise.resolve()
+        const rolledBack = library.transaction(async (tx) => {
+          enqueueing = enqueue(tx, `overtaken-${steps}`).catch(() => undefined)
+          for (let step = 0; step < steps; step++) await (step < 16 ? undefined : setImmediate())
+          throw new Error('rolled back')
+        })
+        await expect(rolledBack).rejects.toThrow()
+        await enqueueing
+      }
+      expect((await entries('overtaken-')).map((entry) => entry.key)).toEqual([])
     })
 
     test('refuses what is no transaction, and says what to pass', async () => {

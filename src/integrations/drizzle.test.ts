@@ -19,7 +19,7 @@ function libraryOf<Result extends PgQueryResultHKT>(db: PgDatabase<Result>, clos
       'a statement': () => fromDrizzle(sql`SELECT 1` as never),
       nothing: () => fromDrizzle(undefined as never),
     },
-    ended: /transaction has ended/,
+    ended: /has ended, or there was none/,
     close,
   }
 }

@@ -2,7 +2,7 @@ import type { SQL } from 'drizzle-orm'
 import type { PostgresTransaction } from '../journal/postgres/index.js'
 import { ConfigurationError } from '../protocol/index.js'
 import { cutAtParameters } from './statement.js'
-import { has, requireOpen, requireTransaction, transactionOf } from './transaction.js'
+import { has, requireTransaction, transactionOf } from './transaction.js'
 
 /** The `tx` of Drizzle's `db.transaction(async (tx) => …)` on PostgreSQL, whatever the driver; `db` itself is none. */
 export interface DrizzleTransaction {
@@ -21,8 +21,7 @@ const REMEDY = 'Pass the `tx` that `db.transaction(async (tx) => …)` hands you
  *       await counterfoil.enqueue(chargeOrder, order, { tx: fromDrizzle(tx) })
  *     })
  *
- * Drizzle's `tx` still works when its transaction is over, outside of any; so each statement first asks the server,
- * which costs a round trip.
+ * It asks the server at once which transaction this is: a round trip.
  *
  * @throws {ConfigurationError} here, when `tx` is no transaction; from the enqueueing, when it has ended. Nothing was written.
  */
@@ -35,12 +34,12 @@ export function fromDrizzle(tx: DrizzleTransaction): PostgresTransaction {
   // As Drizzle declares it.
   const execute = tx.execute.bind(tx) as (query: SQL | string) => PromiseLike<unknown>
   return transactionOf(async (statement) => {
-    await requireOpen(execute, 'The Drizzle transaction has ended.', REMEDY)
+    if (statement.values.length === 0) return rowsOf(await execute(statement.text))
     const { sql } = await import('drizzle-orm')
     const { texts, values } = cutAtParameters(statement)
     const chunks = texts.flatMap((text, i) => (i === 0 ? [sql.raw(text)] : [sql.param(values[i - 1]), sql.raw(text)]))
     return rowsOf(await execute(sql.join(chunks)))
-  })
+  }, REMEDY)
 }
 
 /** Of node-postgres and its like, an object with rows; of postgres.js, an array. */

@@ -12,7 +12,7 @@ outboxContract('an effect enqueued in a Knex transaction', async ({ connectionSt
       'the provider of a transaction': () => fromKnex(knex.transactionProvider() as never),
       nothing: () => fromKnex(undefined as never),
     },
-    ended: /transaction has ended/,
+    ended: /Transaction query already complete/,
     close: () => knex.destroy(),
   }
 })
@@ -25,7 +25,7 @@ outboxContract('an effect enqueued in a nested Knex transaction', async ({ conne
         outer.transaction((trx) => body(fromKnex(trx), (id) => outer('orders').insert({ id, cents: 100 }))),
       ),
     refusals: { 'the Knex instance': () => fromKnex(knex as never) },
-    ended: /transaction has ended/,
+    ended: /Transaction query already complete/,
     close: () => knex.destroy(),
   }
 })

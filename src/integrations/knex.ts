@@ -18,16 +18,21 @@ const REMEDY = 'Pass the `trx` that `knex.transaction(async (trx) => …)` hands
  *       await counterfoil.enqueue(chargeOrder, order, { tx: fromKnex(trx) })
  *     })
  *
+ * It asks the server at once which transaction this is: a round trip.
+ *
  * @throws {ConfigurationError} here, when `trx` is no transaction; from the enqueueing, when it has ended. Nothing was written.
  */
 export function fromKnex(trx: KnexTransaction): PostgresTransaction {
-  requireTransaction(has(trx, 'raw') && has(trx, 'isCompleted'), 'fromKnex was not given a transaction.', REMEDY)
+  requireTransaction(
+    has(trx, 'raw') && has(trx, 'isCompleted') && !trx.isCompleted(),
+    'fromKnex was not given an open transaction.',
+    REMEDY,
+  )
   return transactionOf(async (statement) => {
-    requireTransaction(!trx.isCompleted(), 'The Knex transaction has ended.', REMEDY)
     const { texts, values } = cutAtParameters(statement)
     // Knex knows only `?`, which a backslash makes a question mark.
     const sql = texts.map((text) => text.replaceAll('?', '\\?')).join('?')
     const result = (await trx.raw(sql, values)) as { readonly rows: readonly unknown[] }
     return result.rows
-  })
+  }, REMEDY)
 }

@@ -8,6 +8,10 @@ export interface KyselyTransaction {
   withoutPlugins(): { executeQuery(query: never): Promise<{ readonly rows: readonly unknown[] }> }
 }
 
+const REMEDY =
+  'Pass the `trx` that `db.transaction().execute(async (trx) => …)` hands you, or the one that ' +
+  '`db.startTransaction().execute()` resolves to, and await the enqueueing inside it.'
+
 /**
  * Lets `enqueue` write in a Kysely transaction:
  *
@@ -16,16 +20,13 @@ export interface KyselyTransaction {
  *       await counterfoil.enqueue(chargeOrder, order, { tx: fromKysely(trx) })
  *     })
  *
- * Plugins of yours (such as CamelCasePlugin) do not see its statements. Kysely itself refuses a transaction that has ended.
+ * Plugins of yours (such as CamelCasePlugin) do not see its statements. It asks the server at once which
+ * transaction this is: a round trip.
  *
- * @throws {ConfigurationError} when `trx` is no transaction. Nothing was written.
+ * @throws {ConfigurationError} here, when `trx` is no transaction; from the enqueueing, when it has ended. Nothing was written.
  */
 export function fromKysely(trx: KyselyTransaction): PostgresTransaction {
-  requireTransaction(
-    has(trx, 'withoutPlugins') && trx.isTransaction,
-    'fromKysely was not given a transaction.',
-    'Pass the `trx` that `db.transaction().execute(async (trx) => …)` hands you, or the one that `db.startTransaction().execute()` resolves to.',
-  )
+  requireTransaction(has(trx, 'withoutPlugins') && trx.isTransaction, 'fromKysely was not given a transaction.', REMEDY)
   const bare = trx.withoutPlugins()
   return transactionOf(async ({ text, values }) => {
     const { CompiledQuery } = await import('kysely')
@@ -35,5 +36,5 @@ export function fromKysely(trx: KyselyTransaction): PostgresTransaction {
     ) => Promise<{ readonly rows: readonly unknown[] }>
     const { rows } = await execute(CompiledQuery.raw(text, [...values]))
     return rows
-  })
+  }, REMEDY)
 }

@@ -1,13 +1,12 @@
 import type { PoolClient } from 'pg'
 import type { PostgresTransaction } from '../journal/postgres/index.js'
 import { ConfigurationError } from '../protocol/index.js'
-import { has, requireOpen, requireTransaction } from './transaction.js'
+import { has, requireTransaction, transactionOf } from './transaction.js'
 
 /** A client of `pg` (node-postgres) after BEGIN; a pool, whose every query may go to another connection, is none. */
 export interface PgTransaction extends PostgresTransaction {
   /** A pool has one. */
   readonly totalCount?: never
-  getTransactionStatus?(): string | null
 }
 
 const REMEDY =
@@ -21,9 +20,9 @@ const REMEDY =
  *     await counterfoil.enqueue(chargeOrder, order, { tx: fromPg(client) })
  *     await client.query('COMMIT')
  *
- * A client may also be passed as it is (`{ tx: client }`): then nothing is checked, and after a forgotten BEGIN the
- * effect is committed at once. The check costs nothing from pg 8.19, which knows whether a transaction is open; with an
- * older one, a round trip.
+ * It asks the server at once which transaction this is: a round trip. A client may also be passed as it is (`{ tx: client }`),
+ * without that; but then, after a forgotten BEGIN, or where the enqueueing is not awaited, the effect may be made
+ * whatever becomes of the transaction.
  *
  * @throws {ConfigurationError} here, when given a pool; from the enqueueing, when no transaction is open. Nothing was written.
  */
@@ -33,20 +32,7 @@ export function fromPg(client: PgTransaction): PostgresTransaction {
     'fromPg was given no client, or a pool.',
     REMEDY,
   )
-  return {
-    async query<Row>(text: string, values?: unknown[]): Promise<{ rows: Row[] }> {
-      if (!isOpen(client)) {
-        await requireOpen((sql) => client.query(sql), 'The client has no transaction open.', REMEDY)
-      }
-      return client.query<Row>(text, values)
-    },
-  }
-}
-
-/** T: in a transaction; E: in one that failed, which the server says better. */
-function isOpen(client: PgTransaction): boolean {
-  const status = client.getTransactionStatus?.()
-  return status === 'T' || status === 'E'
+  return transactionOf(async ({ text, values }) => (await client.query(text, [...values])).rows, REMEDY)
 }
 
 type Callback = (error: unknown, result?: unknown) => void

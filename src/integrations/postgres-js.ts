@@ -1,6 +1,6 @@
 import type { PostgresTransaction } from '../journal/postgres/index.js'
 import type { TextValue } from './statement.js'
-import { has, requireOpen, requireTransaction, transactionOf } from './transaction.js'
+import { has, requireTransaction, transactionOf } from './transaction.js'
 
 /** The `sql` of postgres.js' `sql.begin(async (sql) => …)`; the outer `sql` is none. */
 export interface PostgresJsTransaction {
@@ -18,8 +18,7 @@ const REMEDY = 'Pass the `sql` that `sql.begin(async (sql) => …)` hands you, a
  *       await counterfoil.enqueue(chargeOrder, order, { tx: fromPostgresJs(sql) })
  *     })
  *
- * The inner `sql` still works when its transaction is over, outside of any; so each statement first asks the server,
- * which costs a round trip.
+ * It asks the server at once which transaction this is: a round trip.
  *
  * @throws {ConfigurationError} here, when `sql` is no transaction; from the enqueueing, when it has ended. Nothing was written.
  */
@@ -29,8 +28,5 @@ export function fromPostgresJs(sql: PostgresJsTransaction): PostgresTransaction 
     'fromPostgresJs was not given a transaction: neither the outer `sql` nor a reserved connection is one.',
     REMEDY,
   )
-  return transactionOf(async ({ text, values }) => {
-    await requireOpen((probe) => sql.unsafe(probe), 'The postgres.js transaction has ended.', REMEDY)
-    return sql.unsafe(text, [...values])
-  })
+  return transactionOf(({ text, values }) => sql.unsafe(text, [...values]), REMEDY)
 }

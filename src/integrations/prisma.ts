@@ -7,6 +7,10 @@ export interface PrismaTransaction {
   readonly $connect?: never
 }
 
+const REMEDY =
+  'Pass the `tx` that `prisma.$transaction(async (tx) => …)` hands you (an array of queries is no such transaction), and ' +
+  'await the enqueueing inside it.'
+
 /**
  * Lets `enqueue` write in an interactive transaction of Prisma:
  *
@@ -15,7 +19,8 @@ export interface PrismaTransaction {
  *       await counterfoil.enqueue(chargeOrder, order, { tx: fromPrisma(tx) })
  *     })
  *
- * Prisma itself refuses a transaction that has ended (P2028).
+ * It asks the server at once which transaction this is: a round trip. Of one that has ended, Prisma says so itself
+ * (P2028).
  *
  * @throws {ConfigurationError} when `tx` is no transaction. Nothing was written.
  */
@@ -23,7 +28,10 @@ export function fromPrisma(tx: PrismaTransaction): PostgresTransaction {
   requireTransaction(
     has(tx, '$queryRawUnsafe') && !has(tx, '$connect'),
     'fromPrisma was not given an interactive transaction.',
-    'Pass the `tx` that `prisma.$transaction(async (tx) => …)` hands you; an array of queries is no such transaction.',
+    REMEDY,
   )
-  return transactionOf(async ({ text, values }) => (await tx.$queryRawUnsafe(text, ...values)) as readonly unknown[])
+  return transactionOf(
+    async ({ text, values }) => (await tx.$queryRawUnsafe(text, ...values)) as readonly unknown[],
+    REMEDY,
+  )
 }

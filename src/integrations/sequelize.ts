@@ -15,6 +15,10 @@ interface Owned {
   }
 }
 
+const REMEDY =
+  'Pass the `transaction` that `sequelize.transaction(async (transaction) => …)` hands you, and await the enqueueing ' +
+  'inside it.'
+
 /**
  * Lets `enqueue` write in a Sequelize transaction:
  *
@@ -23,7 +27,7 @@ interface Owned {
  *       await counterfoil.enqueue(chargeOrder, order, { tx: fromSequelize(transaction) })
  *     })
  *
- * Sequelize itself refuses a transaction that has ended.
+ * It asks the server at once which transaction this is: a round trip. Of one that has ended, Sequelize says so itself.
  *
  * @throws {ConfigurationError} when `transaction` is none. Nothing was written.
  */
@@ -32,10 +36,12 @@ export function fromSequelize(transaction: SequelizeTransaction): PostgresTransa
   requireTransaction(
     sequelize !== undefined && has(sequelize, 'query'),
     'fromSequelize was not given a transaction.',
-    'Pass the `transaction` that `sequelize.transaction(async (transaction) => …)` hands you.',
+    REMEDY,
   )
-  return transactionOf(({ text, values }) =>
-    // As a SELECT: of an INSERT, Sequelize returns the rows in another form.
-    sequelize.query(text, { bind: [...values], transaction, type: 'SELECT', raw: true, nest: false, plain: false }),
+  return transactionOf(
+    ({ text, values }) =>
+      // As a SELECT: of an INSERT, Sequelize returns the rows in another form.
+      sequelize.query(text, { bind: [...values], transaction, type: 'SELECT', raw: true, nest: false, plain: false }),
+    REMEDY,
   )
 }

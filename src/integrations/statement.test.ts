@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { ProtocolViolation } from '../protocol/index.js'
-import { asText, cutAtParameters, textOf } from './statement.js'
+import { asText, BEGINNING, cutAtParameters, ELSEWHERE, onlyIfBegun, textOf } from './statement.js'
 
 describe('values as text', () => {
   let client: Client
@@ -82,5 +82,54 @@ describe('parameters of a statement', () => {
 
   test('without a value are a bug that is told', () => {
     expect(() => cutAtParameters({ text: 'SELECT $2', values: ['one'] })).toThrow(ProtocolViolation)
+  })
+})
+
+describe('a statement tied to its transaction', () => {
+  let client: Client
+  beforeAll(async () => {
+    client = new Client({ connectionString: inject('postgresUrl') })
+    await client.connect()
+  })
+  afterAll(() => client.end())
+
+  async function beginning(): Promise<string> {
+    const { rows } = await client.query<{ began: string }>(BEGINNING.text)
+    return rows[0]?.began ?? ''
+  }
+
+  // Also where the planner estimates with the values, and where the statement is planned before it has any.
+  test.each([
+    'SELECT * FROM unnest($1::text[]) AS value',
+    'SELECT typname AS value FROM pg_type WHERE typname = ANY($1::name[])',
+  ])('runs in it, and fails in any other: %s', async (sql) => {
+    await client.query('BEGIN')
+    const began = await beginning()
+    const tied = onlyIfBegun(asText(sql, [['bool', 'int8']]), began)
+    const run = async (name?: string) =>
+      (await client.query({ text: tied.text, values: [...tied.values], ...(name && { name }) })).rows.length
+    for (let i = 0; i < 7; i++) expect(await run(`${sql.length}`)).toBe(2)
+    await client.query('COMMIT')
+    await expect(run()).rejects.toThrow(ELSEWHERE)
+    await client.query('BEGIN')
+    await expect(run(`${sql.length}`)).rejects.toThrow(ELSEWHERE)
+    await client.query('ROLLBACK')
+  })
+
+  test('fails outside of any, though it asked just before', async () => {
+    const tied = onlyIfBegun(asText('SELECT $1::text', ['a']), await beginning())
+    await expect(client.query(tied.text, [...tied.values])).rejects.toThrow(ELSEWHERE)
+  })
+
+  test('still goes by an index', async () => {
+    await client.query('BEGIN')
+    const tied = onlyIfBegun(asText('SELECT 1 FROM pg_class WHERE oid = ANY($1::oid[])', [[1, 2]]), await beginning())
+    const { rows } = await client.query(`EXPLAIN ${tied.text}`, [...tied.values])
+    await client.query('ROLLBACK')
+    expect(JSON.stringify(rows)).toMatch(/Index (Only )?Scan|Bitmap Index Scan/)
+  })
+
+  test('cannot be one without a parameter to tie it by', () => {
+    expect(() => onlyIfBegun(asText('SELECT 1'), '1')).toThrow(ProtocolViolation)
   })
 })

@@ -31,6 +31,36 @@ export function asText(text: string, values: readonly unknown[] = []): TextState
   }
 }
 
+/** A transaction's beginning in microseconds, which no other transaction of its connection shares. */
+const BEGUN = '(extract(epoch FROM now()) * 1000000)::bigint'
+
+/** Asks when the transaction began: one row, of `began`. */
+export const BEGINNING: TextStatement = { text: `SELECT ${BEGUN}::text AS began`, values: [] }
+
+/** What PostgreSQL's error says of a statement of `onlyIfBegun` that came elsewhere. */
+export const ELSEWHERE = 'not in the transaction for which it was made'
+
+/**
+ * The statement, made to fail (22P02, with ELSEWHERE in its message) unless it runs in the transaction that began then.
+ *
+ * In the statement itself: a question asked before it is answered of that moment, and a COMMIT may come between the two.
+ * The first cast parameter is read only in the right transaction. The other branch cannot be computed while planning:
+ * `now()` keeps it from a plan that knows the values, the value from one that knows the time (for estimates). A volatile
+ * function would do both, and keep the condition from an index.
+ */
+export function onlyIfBegun(statement: TextStatement, began: string): TextStatement {
+  const last = statement.values.length + 1
+  let isGuarded = false
+  const text = statement.text.replace(CAST_PARAMETERS, (match, position?: string) => {
+    if (position === undefined || isGuarded) return match
+    isGuarded = true
+    return `(CASE WHEN ${BEGUN} = $${last}::text::bigint THEN $${position}::text ELSE ('${ELSEWHERE}, ' || $${last}::text || now())::integer::text END)`
+  })
+  if (!isGuarded)
+    throw new ProtocolViolation('A statement has no cast parameter, so it cannot be tied to a transaction.')
+  return { text, values: [...statement.values, began] }
+}
+
 /** A statement cut at its parameters: `texts[0]`, the first of `values`, `texts[1]`, … A parameter used twice is there twice. */
 export function cutAtParameters(statement: TextStatement): { texts: string[]; values: TextValue[] } {
   const texts: string[] = []

@@ -1,18 +1,43 @@
 import type { PostgresTransaction } from '../journal/postgres/index.js'
 import { ConfigurationError } from '../protocol/index.js'
-import { asText, type TextStatement } from './statement.js'
+import { asText, BEGINNING, ELSEWHERE, onlyIfBegun, type TextStatement } from './statement.js'
 
 /** Runs one statement in the user's transaction and returns its rows. */
 export type Run = (statement: TextStatement) => PromiseLike<readonly unknown[]>
 
-/** The journal's view of a transaction that a library opened. */
-export function transactionOf(run: Run): PostgresTransaction {
+/**
+ * The journal's view of a transaction that a library opened, for as long as it is open.
+ *
+ * Most libraries' objects go on working when their transaction is over: each statement in a transaction of its own, or
+ * in whatever transaction has the connection by then. Those that know of the end learn of it too late for a statement
+ * that nobody awaited. So this asks the server at once when the transaction began (a round trip), and makes every
+ * statement fail in any other.
+ *
+ * @throws {ConfigurationError} from `query`, when the transaction has ended. Nothing was written.
+ */
+export function transactionOf(run: Run, remedy: string): PostgresTransaction {
+  const beginning = beginningOf(run)
+  // Whoever queries hears of it.
+  beginning.catch(() => undefined)
   return {
     async query<Row>(text: string, values?: unknown[]): Promise<{ rows: Row[] }> {
-      const rows = await run(asText(text, values))
-      return { rows: [...rows] as Row[] }
+      const statement = onlyIfBegun(asText(text, values), await beginning)
+      try {
+        return { rows: [...(await run(statement))] as Row[] }
+      } catch (error) {
+        if (tellsElsewhere(error)) throw notATransaction('The transaction has ended, or there was none.', remedy, error)
+        throw error
+      }
     },
   }
+}
+
+async function beginningOf(run: Run): Promise<string> {
+  const [row] = await run(BEGINNING)
+  if (typeof row === 'object' && row !== null && 'began' in row && typeof row.began === 'string') return row.began
+  throw new ConfigurationError(
+    'The library answers in a form that is not known here. Nothing was written. Use one of its drivers for PostgreSQL that docs/outbox.md names.',
+  )
 }
 
 /**
@@ -24,29 +49,6 @@ export function requireTransaction(holds: boolean, problem: string, remedy: stri
   if (!holds) throw notATransaction(problem, remedy)
 }
 
-/** SQL that fails outside a transaction block and changes nothing inside one. Without parameters, it is one round trip. */
-const PROBE = 'SAVEPOINT counterfoil_joined; RELEASE SAVEPOINT counterfoil_joined'
-
-/**
- * Asks PostgreSQL whether a transaction is open, where the library cannot tell that one has ended: its object goes on
- * working then, and each statement commits by itself. It costs a round trip.
- *
- * @throws {ConfigurationError} when none is.
- */
-export async function requireOpen(
-  send: (sql: string) => PromiseLike<unknown>,
-  problem: string,
-  remedy: string,
-): Promise<void> {
-  try {
-    await send(PROBE)
-  } catch (error) {
-    // no_active_sql_transaction
-    if (sqlStateOf(error) === '25P01') throw notATransaction(problem, remedy, error)
-    throw error
-  }
-}
-
 function notATransaction(problem: string, remedy: string, cause?: unknown): ConfigurationError {
   return new ConfigurationError(
     `${problem} Nothing was written: outside your transaction, the effect would be made even if that rolls back. ${remedy}`,
@@ -54,12 +56,10 @@ function notATransaction(problem: string, remedy: string, cause?: unknown): Conf
   )
 }
 
-/** The SQLSTATE of a driver's error, or of the one that it was wrapped around. */
-function sqlStateOf(error: unknown): unknown {
-  for (let each = error; each instanceof Error; each = each.cause) {
-    if ('code' in each && typeof each.code === 'string') return each.code
-  }
-  return undefined
+/** The text is our own (see `onlyIfBegun`), however a library wraps the error that carries it. */
+function tellsElsewhere(error: unknown): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) if (each.message.includes(ELSEWHERE)) return true
+  return false
 }
 
 /** Whether `value` has a function of this name. */

@@ -24,7 +24,7 @@ outboxContract('an effect enqueued in a TypeORM transaction', async ({ connectio
       "the DataSource's manager": () => fromTypeOrm(dataSource.manager),
       nothing: () => fromTypeOrm(undefined as never),
     },
-    ended: /transaction has ended/,
+    ended: /Query runner already released/,
     close: () => dataSource.destroy(),
   }
 })
@@ -50,7 +50,7 @@ outboxContract("an effect enqueued by a TypeORM QueryRunner's transaction", asyn
       'a QueryRunner without a transaction': () => fromTypeOrm(idle),
       'its manager': () => fromTypeOrm(idle.manager),
     },
-    ended: /transaction has ended/,
+    ended: /Query runner already released/,
     close: async () => {
       await idle.release()
       await dataSource.destroy()

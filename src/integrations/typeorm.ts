@@ -33,6 +33,8 @@ const REMEDY =
  *
  * The types cannot tell `dataSource.manager` from the manager of a transaction; at run time it is refused.
  *
+ * It asks the server at once which transaction this is: a round trip.
+ *
  * @throws {ConfigurationError} here, when no transaction is active; from the enqueueing, when it has ended. Nothing was written.
  */
 export function fromTypeOrm(transaction: TypeOrmEntityManager | TypeOrmQueryRunner): PostgresTransaction {
@@ -43,10 +45,9 @@ export function fromTypeOrm(transaction: TypeOrmEntityManager | TypeOrmQueryRunn
     REMEDY,
   )
   return transactionOf(async ({ text, values }) => {
-    requireTransaction(runner.isTransactionActive, 'The TypeORM transaction has ended.', REMEDY)
     const { records } = await runner.query(text, [...values], true)
     return records
-  })
+  }, REMEDY)
 }
 
 function isQueryRunner(transaction: TypeOrmEntityManager | TypeOrmQueryRunner): transaction is TypeOrmQueryRunner {

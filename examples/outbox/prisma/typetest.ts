@@ -1,9 +1,8 @@
 import { fromPrisma } from 'counterfoil/prisma'
-import { type Prisma, PrismaClient } from './generated/client.js'
+import type { Prisma, PrismaClient } from './generated/client.js'
 
 /** Compiled with the client that Prisma generates, never run. */
-export function use(options: Prisma.PrismaClientOptions, transaction: Prisma.TransactionClient): void {
-  const prisma = new PrismaClient(options)
+export function use(prisma: PrismaClient, transaction: Prisma.TransactionClient): void {
   const extended = prisma.$extends({ model: { order: { isLarge: () => true } } })
   void prisma.$transaction(async (tx) => fromPrisma(tx))
   void extended.$transaction(async (tx) => fromPrisma(tx))
