@@ -3,6 +3,8 @@ import {
   classifyError,
   type Entry,
   type FindResult,
+  isUnreachable,
+  NotExecuted,
   type Outcome,
   Rejected,
   reasonOfError,
@@ -10,12 +12,24 @@ import {
 } from '../protocol/index.js'
 import type { Clock } from '../system/index.js'
 import { externalIdOf, type RuntimeEffect } from './effect.js'
+import type { CallNews, Permit } from './guards/index.js'
 
 /** How a call to the service ended. */
 export interface CallEnd {
   readonly outcome: Outcome
   /** Nothing of it can still be on its way from here. False when it was abandoned at its deadline. */
   readonly callOver: boolean
+  /** It is known not to have reached the service at all. */
+  readonly unreached: boolean
+}
+
+/** What a call is made with. */
+export interface CallTerms {
+  readonly clock: Clock
+  /** On the monotonic clock. */
+  readonly deadlineMs: number
+  /** Hears how the call ended. */
+  readonly permit: Permit
 }
 
 /** After the deadline, this much longer for the provider's code to notice the abort and stop by itself. */
@@ -30,12 +44,20 @@ export async function execute<Tx>(
   effect: RuntimeEffect<Tx>,
   entry: Entry,
   input: unknown,
-  time: { readonly clock: Clock; readonly deadlineMs: number },
+  terms: CallTerms,
 ): Promise<CallEnd> {
-  if (time.clock.monotonicMs() >= time.deadlineMs) return { outcome: TOO_LATE, callOver: true }
-  const ended = await withDeadline(entry, time, (call) => effect.provider.execute(input, call))
-  if (ended === ABANDONED) return { outcome: TIMED_OUT, callOver: false }
-  return { outcome: outcomeOf(effect, ended), callOver: true }
+  if (terms.clock.monotonicMs() >= terms.deadlineMs) return { outcome: TOO_LATE, callOver: true, unreached: false }
+  terms.permit.start()
+  const ended = await withDeadline(entry, terms, (call) => effect.provider.execute(input, call))
+  if (ended === ABANDONED) {
+    terms.permit.end({ reached: null, retryAfterMs: null })
+    return { outcome: TIMED_OUT, callOver: false, unreached: false }
+  }
+  const outcome = outcomeOf(effect, ended)
+  const unreached = outcome.kind === 'not_executed' && !ended.ok && isUnreachable(ended.error)
+  const retryAfterMs = outcome.kind === 'not_executed' ? outcome.retryAfterMs : null
+  terms.permit.end({ reached: !unreached, retryAfterMs })
+  return { outcome, callOver: true, unreached }
 }
 
 const TOO_LATE: Outcome = {
@@ -67,12 +89,14 @@ export async function find<Tx>(
   effect: RuntimeEffect<Tx>,
   entry: Entry,
   input: unknown,
-  time: { readonly clock: Clock; readonly deadlineMs: number },
+  terms: CallTerms,
 ): Promise<FindResult> {
   const ask = effect.provider.find
   if (ask === undefined)
     return { kind: 'could_not_ask', reason: { code: 'no_find', message: 'The provider has no find.' } }
-  const ended = await withDeadline(entry, time, (call) => ask.call(effect.provider, input, call))
+  terms.permit.start()
+  const ended = await withDeadline(entry, terms, (call) => ask.call(effect.provider, input, call))
+  terms.permit.end(newsOfFind(ended))
   if (ended === ABANDONED) {
     return { kind: 'could_not_ask', reason: { code: 'timeout', message: 'The look-up did not end by its deadline.' } }
   }
@@ -93,6 +117,16 @@ export async function find<Tx>(
     kind: 'present',
     receipt: toJsonLossy(ended.value),
     externalId: externalIdOf(effect.provider, ended.value),
+  }
+}
+
+function newsOfFind(ended: Ended | typeof ABANDONED): CallNews {
+  if (ended === ABANDONED) return { reached: null, retryAfterMs: null }
+  if (ended.ok) return { reached: true, retryAfterMs: null }
+  const { error } = ended
+  return {
+    reached: !isUnreachable(error),
+    retryAfterMs: error instanceof NotExecuted ? error.retryAfterMs : null,
   }
 }
 

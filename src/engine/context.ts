@@ -1,6 +1,7 @@
 import type { EffectIdentity, Journal, LeaseService, Reason, Seen } from '../protocol/index.js'
 import type { Clock, Randomness } from '../system/index.js'
 import type { RuntimeEffect } from './effect.js'
+import type { Guards } from './guards/index.js'
 
 /** What an application may listen to. Hooks are told after the fact, and what they throw changes nothing. */
 export interface Hooks {
@@ -26,6 +27,8 @@ export interface Context<Tx> {
   readonly clock: Clock
   readonly randomness: Randomness
   readonly hooks: Hooks
+  /** What holds calls to a service back: its rate limit, the pause it asked for, its outage. */
+  readonly guards: Guards
 }
 
 /** An entry whose lease is ours. */

@@ -23,6 +23,7 @@ import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
 import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared } from './enqueue.js'
+import { Guards } from './guards/index.js'
 import { orNullAfter } from './patience.js'
 import { describeIssues, prepare } from './prepare.js'
 import { withUndoEffects } from './undo-effect.js'
@@ -112,15 +113,18 @@ export class Counterfoil<Tx = unknown> {
       pollMs: toMs(options.pollInterval ?? '1s', 'pollInterval'),
     }
     const namespace = options.namespace ?? 'default'
+    const clock = options.clock ?? realClock
+    const effects = withUndoEffects(byName(options.effects), options.journal, namespace)
     const context: Context<Tx> = {
       journal: options.journal,
       lease: options.lease ?? options.journal.lease,
-      effects: withUndoEffects(byName(options.effects), options.journal, namespace),
+      effects,
       namespace,
       owner: randomness.token(),
-      clock: options.clock ?? realClock,
+      clock,
       randomness,
       hooks: options.hooks ?? {},
+      guards: new Guards(effects.values(), { clock, randomness }),
     }
     this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})
     this.#core = new Core(context, options.maxUnderWay ?? 256)

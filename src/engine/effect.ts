@@ -50,8 +50,10 @@ export interface EffectDefinition<Input, Receipt, Tx, Raw> {
   readonly timeout?: Duration
   /** Kept back after a call for writing down what came of it: the lease lasts `timeout` + this. Default 10 s; raise it if your database stalls for longer. */
   readonly leaseGrace?: Duration
-  /** Calls in one generation before it is parked. Default 10. */
+  /** Calls in one generation before it is parked; calls that did not reach the service do not count. Default 10. */
   readonly maxAttempts?: number
+  /** Entries of this effect that `start()`'s loop carries at the same time in one process. Default: as many as it carries at all. */
+  readonly concurrency?: number
   /** Look-ups in a row that could not ask before it is parked. Default 50 (more than a day, with the default delays an hour apart at most). */
   readonly maxFindFailures?: number
   /** Default: 250 ms, doubling up to 1 min. */
@@ -76,6 +78,8 @@ export interface RuntimeEffect<Tx> {
   readonly retryFirstMs: number
   readonly retryLongestMs: number
   readonly settledAttempts: number
+  /** Infinity: no bound of its own. */
+  readonly concurrency: number
 }
 
 /** A defined effect: pass it to `new Counterfoil` and to `perform`. Make it with {@link defineEffect}. */
@@ -128,12 +132,25 @@ export function define<Input, Receipt, Tx = unknown, Raw = Input>(
     ),
     retryLongestMs: toMs(definition.retryDelay?.longest ?? '1m', `${name}: retryDelay.longest`),
     settledAttempts: positive(definition.settledAttempts ?? 20, `${name}: settledAttempts`),
+    concurrency: checkConcurrency(definition.concurrency, name),
   }
   // The one place where the user's types are forgotten: inside, an input is what the schema or the caller made of it.
   return Object.freeze(effect) as unknown as Effect<Raw, Receipt, Tx>
 }
 
-type NumbersOfEffect = 'capabilities' | 'leaseMs' | 'retryFirstMs' | 'retryLongestMs' | 'settledAttempts'
+type NumbersOfEffect =
+  | 'capabilities'
+  | 'concurrency'
+  | 'leaseMs'
+  | 'retryFirstMs'
+  | 'retryLongestMs'
+  | 'settledAttempts'
+
+function checkConcurrency(concurrency: number | undefined, name: string): number {
+  if (concurrency === undefined) return Number.POSITIVE_INFINITY
+  if (Number.isInteger(concurrency) && concurrency >= 1) return concurrency
+  throw new ConfigurationError(`${name}: concurrency is ${concurrency}: it must be a whole number from 1.`)
+}
 
 function positive(value: number, option: string): number {
   if (!Number.isFinite(value) || value <= 0) throw new ConfigurationError(`${option} is ${value}: it must be above 0.`)

@@ -51,7 +51,9 @@ export async function lookUp<Tx>(core: Core<Tx>, effect: RuntimeEffect<Tx>, seen
   if (lag === null) return null
   const { entry, nowMs } = seen
   const deadlineMs = clock.monotonicMs() + effect.capabilities.limits.timeoutMs
-  const result = await find(effect, entry, await readInput(effect, entry.input), { clock, deadlineMs })
+  const input = await readInput(effect, entry.input)
+  const permit = core.context.guards.of(effect).begin()
+  const result = await find(effect, entry, input, { clock, deadlineMs, permit })
   // `nowMs` is from before the question, so that an absence is never believed too early.
   const proven = result.kind === 'absent' && nowMs > (entry.lastDeadlineAtMs ?? nowMs) + lag.settlesWithinMs
   return { result, proven }

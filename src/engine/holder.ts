@@ -18,10 +18,14 @@ import { backoffMs } from './backoff.js'
 import { execute, find } from './call.js'
 import { type Context, type Held, identityOf, tell } from './context.js'
 import type { RuntimeEffect } from './effect.js'
+import type { Permit, ServiceGuard } from './guards/index.js'
 import { readInput } from './prepare.js'
 
 /** How long a known outcome is tried to be written while the journal cannot be reached. Losing it would cost a doubt. */
 const WRITE_PATIENCE_MS = 300_000
+/** Failures in a row after which waiting no longer doubles. */
+const LONG_OUTAGE = 12
+
 const WRITE_RETRY = { retryFirstMs: 50, retryLongestMs: 2_000 }
 
 /**
@@ -34,17 +38,34 @@ export class Holder<Tx> {
   readonly #context: Context<Tx>
   readonly #effect: RuntimeEffect<Tx>
   readonly #write: (write: JournalWrite) => Promise<Written>
+  readonly #guard: ServiceGuard
+  /** Taken at once for the first call, so that whoever claims next knows of it. */
+  #permit: Permit | null = null
 
   constructor(context: Context<Tx>, effect: RuntimeEffect<Tx>, write: (write: JournalWrite) => Promise<Written>) {
     this.#context = context
     this.#effect = effect
     this.#write = write
+    this.#guard = context.guards.of(effect)
   }
 
   async carry(held: Held): Promise<Seen | null> {
-    const seen = held.entry.state === 'executing' ? await this.#call(held) : await this.#resolve(held)
-    if (seen !== null) this.#tellState(seen.entry)
-    return seen
+    const first = this.#guard.begin()
+    this.#permit = first
+    try {
+      const seen = held.entry.state === 'executing' ? await this.#call(held) : await this.#resolve(held)
+      if (seen !== null) this.#tellState(seen.entry)
+      return seen
+    } finally {
+      // Where no call came of it. A permit that has ended stays as it is.
+      first.giveBack()
+    }
+  }
+
+  #takePermit(): Permit {
+    const permit = this.#permit ?? this.#guard.begin()
+    this.#permit = null
+    return permit
   }
 
   /** The entry is `executing`, durably (P1): make the call, write down what came of it. */
@@ -52,12 +73,13 @@ export class Holder<Tx> {
     const { clock } = this.#context
     const { limits } = this.#effect.capabilities
     const input = await this.#input(entry)
+    const permit = this.#takePermit()
     const end = input.ok
-      ? await execute(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs })
-      : { outcome: unreadable(input.error), callOver: true }
-    const { outcome, callOver } = end
-    const retryInMs = this.#retryInMs(entry, outcome)
-    return this.#record(entry, { type: 'attempt_ended', outcome, callOver, retryInMs, maxAttempts: limits.maxAttempts })
+      ? await execute(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs, permit })
+      : { outcome: unreadable(input.error), callOver: true, unreached: false }
+    permit.giveBack()
+    const retryInMs = this.#retryInMs(entry, end.outcome)
+    return this.#record(entry, { type: 'attempt_ended', ...end, retryInMs, maxAttempts: limits.maxAttempts })
   }
 
   /** The entry is in doubt: end the doubt by evidence, or wait, or park it. */
@@ -98,9 +120,11 @@ export class Holder<Tx> {
     const { clock, randomness } = this.#context
     const { limits } = this.#effect.capabilities
     const input = await this.#input(entry)
+    const permit = this.#takePermit()
     const result = input.ok
-      ? await find(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs })
+      ? await find(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs, permit })
       : { kind: 'could_not_ask' as const, reason: reasonOfError(input.error) }
+    permit.giveBack()
     const retryInMs = backoffMs(randomness, entry.findFailures + 1, this.#effect)
     const { leaseMs } = this.#effect
     const event = resolveByFind(entry, step, result, { limits, leaseMs, retryInMs, askedAtMs: nowMs })
@@ -148,7 +172,9 @@ export class Holder<Tx> {
 
   #retryInMs(entry: Entry, outcome: Outcome): number {
     const asked = outcome.kind === 'not_executed' ? (outcome.retryAfterMs ?? 0) : 0
-    return Math.max(asked, backoffMs(this.#context.randomness, entry.attempts, this.#effect))
+    // Calls that did not reach the service are not counted by the entry: their number is the service's.
+    const tries = Math.max(entry.attempts, Math.min(this.#guard.failuresInARow, LONG_OUTAGE))
+    return Math.max(asked, backoffMs(this.#context.randomness, tries, this.#effect))
   }
 
   #tellState(entry: Entry): void {

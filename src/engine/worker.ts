@@ -1,7 +1,9 @@
-import type { EffectTerms, Head, Seen } from '../protocol/index.js'
+import type { EffectTerms, Head } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
+import { Budget, type Share } from './budget.js'
 import { tell } from './context.js'
 import { type Core, SETTLEMENTS_AT_ONCE } from './core.js'
+import type { RuntimeEffect } from './effect.js'
 import { inTurn } from './turns.js'
 
 /** How the loop in this process works. */
@@ -36,7 +38,10 @@ export class Worker<Tx> {
   readonly #settling = new Set<string>()
   /** The `serializeKey`s that this process is acting for. */
   readonly #turns = new Set<string>()
+  readonly #budget: Budget<Tx>
   readonly #stopping = new AbortController()
+  /** Whether there was an effect, when last looked, of which nothing might be taken. */
+  #isHeldBack = false
   #wake = new AbortController()
   #unsubscribe: () => void = () => undefined
   #looping: Promise<void> = Promise.resolve()
@@ -46,6 +51,7 @@ export class Worker<Tx> {
     this.#options = options
     const { namespace, effects } = core.context
     this.#terms = [...effects.values()].map((effect) => ({ namespace, effect: effect.name, ...core.newTerms(effect) }))
+    this.#budget = new Budget(core.context, this.#terms)
   }
 
   /** Looks at the journal once, so that a journal that cannot be used is known at once, and then goes on by itself. */
@@ -82,24 +88,47 @@ export class Worker<Tx> {
 
   /** One look: takes what is due, and says how long nothing more can be expected to be. */
   async #round(): Promise<number> {
-    const { journal, clock } = this.#core.context
     const free = this.#options.concurrency - this.#underWay.size
     if (free <= 0) {
       await Promise.race(this.#underWay)
       return 0
     }
-    const askedAtMs = clock.monotonicMs()
-    const claimed = await journal.claimDue(this.#terms, free)
-    for (const seen of claimed) this.#take(() => this.#carry(seen, askedAtMs))
-    const left = free - claimed.length
-    const heads = left > 0 ? this.#notUnderWay(await journal.heads(this.#terms, left)) : []
-    for (const head of heads) this.#take(() => this.#carryInTurn(head))
+    let taken = 0
+    for (const share of this.#budget.shares()) taken += await this.#takeDue(share, free - taken)
+    for (const share of this.#budget.shares()) taken += await this.#takeHeads(share, free - taken)
     const settlements = await this.#dueSettlements()
     for (const id of settlements) void this.#settle(id)
-    if (claimed.length > 0 || heads.length > 0 || settlements.length > 0) return 0
-    const nextMs = (await journal.nextDueInMs(this.#terms)) ?? this.#options.pollMs
+    return taken > 0 || settlements.length > 0 ? 0 : this.#idleMs()
+  }
+
+  async #takeDue({ terms, free }: Share, places: number): Promise<number> {
+    const { journal, clock } = this.#core.context
+    const limit = Math.min(places, free())
+    if (limit <= 0) return 0
+    const askedAtMs = clock.monotonicMs()
+    const claimed = await journal.claimDue(terms, limit)
+    for (const seen of claimed) this.#take(seen.entry, (effect) => this.#core.carry(effect, { ...seen, askedAtMs }))
+    return claimed.length
+  }
+
+  async #takeHeads({ terms, free }: Share, places: number): Promise<number> {
+    const limit = Math.min(places, free())
+    if (limit <= 0) return 0
+    const heads = this.#notUnderWay(await this.#core.context.journal.heads(terms, limit))
+    for (const head of heads) this.#take(head, (effect) => this.#carryInTurn(effect, head))
+    return heads.length
+  }
+
+  /** How long nothing more can be expected to be taken. */
+  async #idleMs(): Promise<number> {
+    const heldBack = this.#budget.heldBack()
+    this.#isHeldBack = heldBack.length > 0
+    const open = this.#terms.filter((terms) => !heldBack.some((held) => held.terms === terms))
+    const nextMs = open.length === 0 ? null : await this.#core.context.journal.nextDueInMs(open)
+    const waits = heldBack.map(({ waitMs }) => Math.ceil(waitMs)).filter((waitMs) => waitMs > 0)
     // Due and yet not to be had: its turn has not come, or others have it in hand. Looking at once would find the same.
-    return Math.min(nextMs > 0 ? Math.max(1, nextMs) : DUE_ELSEWHERE_MS, this.#options.pollMs)
+    if (nextMs !== null) waits.push(nextMs > 0 ? Math.max(1, nextMs) : DUE_ELSEWHERE_MS)
+    return Math.min(this.#options.pollMs, ...waits)
   }
 
   /** Handlers have places of their own, so that one that hangs keeps no effect from being made. */
@@ -110,42 +139,48 @@ export class Worker<Tx> {
     return due.filter((id) => !this.#settling.has(id)).slice(0, places)
   }
 
-  #take(work: () => Promise<void>): void {
-    const { hooks } = this.#core.context
-    const underWay = work()
+  #take(entry: { readonly effect: string }, work: (effect: RuntimeEffect<Tx>) => Promise<unknown>): void {
+    const { hooks, effects } = this.#core.context
+    const effect = effects.get(entry.effect)
+    if (effect === undefined) return
+    const giveBack = this.#budget.take(effect)
+    const underWay = work(effect)
+      .then(() => undefined)
       .catch((error: unknown) => tell(() => hooks.onError?.(error)))
-      .finally(() => this.#underWay.delete(underWay))
+      .finally(() => {
+        giveBack()
+        this.#underWay.delete(underWay)
+        // Whatever was held back may have a place now.
+        if (this.#isHeldBack) this.#wake.abort()
+      })
     this.#underWay.add(underWay)
-  }
-
-  async #carry(seen: Seen, askedAtMs: number): Promise<void> {
-    const effect = this.#core.context.effects.get(seen.entry.effect)
-    if (effect !== undefined) await this.#core.carry(effect, { ...seen, askedAtMs })
   }
 
   #notUnderWay(heads: readonly Head[]): readonly Head[] {
     return heads.filter(({ namespace, serializeKey }) => !this.#turns.has(`${namespace} ${serializeKey}`))
   }
 
-  async #carryInTurn({ id, namespace, effect: name, serializeKey }: Head): Promise<void> {
+  async #carryInTurn(effect: RuntimeEffect<Tx>, { id, namespace, serializeKey }: Head): Promise<void> {
     const { context } = this.#core
-    const effect = context.effects.get(name)
-    if (effect === undefined) return
     const turn = `${namespace} ${serializeKey}`
     if (this.#turns.has(turn)) return
     this.#turns.add(turn)
+    const callComesOrNot = this.#budget.expectCall(effect)
     try {
       const { leaseMs } = effect
       const taken = await inTurn(context, { namespace, serializeKey, leaseMs }, async () => {
         const askedAtMs = context.clock.monotonicMs()
         const claimed = await context.journal.claim(id, this.#core.newTerms(effect))
         if (claimed?.claimed !== true) return false
+        callComesOrNot()
         await this.#core.carry(effect, { ...claimed, askedAtMs })
         return true
       })
+      callComesOrNot()
       // Another process acts for this key: look again in a while, not in a tight loop.
       if (taken !== true) await context.clock.sleep(LOOK_FOR_TURN_MS, this.#stopping.signal)
     } finally {
+      callComesOrNot()
       this.#turns.delete(turn)
       this.#wake.abort()
     }

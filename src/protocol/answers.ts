@@ -34,16 +34,24 @@ export interface NotExecutedOptions extends ErrorOptions {
   readonly detail?: JsonValue
   /** The service asked not to be called sooner (Retry-After). */
   readonly retryAfterMs?: number
+  /**
+   * No connection to the service stood: it may be down. Dispatchers then leave it alone for a while, and the call does
+   * not count as an attempt. Default: whether `cause` says so.
+   */
+  readonly unreachable?: boolean
 }
 
 /** Throw it when it surely did not happen and may be tried again (connection refused, rate limited). */
 export class NotExecuted extends Answer {
   readonly retryAfterMs: number | null
+  /** What its thrower said of whether the service could be reached; null: nothing. */
+  readonly unreachable: boolean | null
   constructor(code: string, message: string, options: NotExecutedOptions = {}) {
     super(reasonOf(code, message, options.detail), causeOf(options))
     const retryAfterMs = options.retryAfterMs ?? Number.NaN
     // Services send all sorts of Retry-After; a nonsensical one must not reach the journal.
     this.retryAfterMs = Number.isFinite(retryAfterMs) && retryAfterMs >= 0 ? retryAfterMs : null
+    this.unreachable = options.unreachable ?? null
   }
 }
 

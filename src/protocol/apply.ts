@@ -21,6 +21,8 @@ export type Event =
       readonly type: 'attempt_ended'
       readonly outcome: Outcome
       readonly callOver: boolean
+      /** The service was not reached at all: the call does not count as an attempt, so that an outage uses none up. */
+      readonly unreached?: boolean
       readonly retryInMs: number
       readonly maxAttempts: number
     }
@@ -125,6 +127,7 @@ function attemptEnded(entry: Entry, event: Event & { type: 'attempt_ended' }): C
         ? inDoubt(entry, outcome.reason, event.retryInMs, true)
         : rejected(entry, outcome.reason)
     case 'not_executed':
+      if (event.unreached === true) return notReached(entry, event, outcome.reason)
       if (earlierDoubt) return inDoubt(entry, outcome.reason, event.retryInMs, entry.keySpent)
       return entry.attempts < event.maxAttempts
         ? { ...unchanged(entry), state: 'pending', dueInMs: event.retryInMs, reason: outcome.reason }
@@ -132,6 +135,14 @@ function attemptEnded(entry: Entry, event: Event & { type: 'attempt_ended' }): C
     case 'unknown':
       return inDoubt(entry, outcome.reason, event.retryInMs, entry.keySpent || outcome.keySpent)
   }
+}
+
+function notReached(entry: Entry, { retryInMs }: Event & { type: 'attempt_ended' }, reason: Reason): Change {
+  // Never below 1: an entry that was sent has an attempt, and the key's window counts from it.
+  const attempts = Math.max(1, entry.attempts - 1)
+  return entry.inDoubtSinceMs === null
+    ? { ...unchanged(entry), state: 'pending', dueInMs: retryInMs, reason, attempts }
+    : { ...inDoubt(entry, reason, retryInMs, entry.keySpent), attempts }
 }
 
 /** Nothing but the release of the lease. */

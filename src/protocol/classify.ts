@@ -1,4 +1,4 @@
-import { outcomeOfAnswer, reasonOfAnswer } from './answers.js'
+import { NotExecuted, outcomeOfAnswer, reasonOfAnswer } from './answers.js'
 import { storableText } from './json.js'
 import type { Outcome, Reason } from './outcome.js'
 
@@ -52,6 +52,16 @@ function classified(error: unknown): FailedOutcome {
 /** Whether the error, or one that it wraps, says that no connection to the service ever stood. */
 export function isConnectionFailure(error: unknown): boolean {
   return findInCauses(error, isBeforeConnection) !== undefined
+}
+
+/** Whether a call that ended with `error`, known not to have been executed, met no service at all. It never throws. */
+export function isUnreachable(error: unknown): boolean {
+  try {
+    if (error instanceof NotExecuted && error.unreachable !== null) return error.unreachable
+    return isConnectionFailure(error)
+  } catch {
+    return false
+  }
 }
 
 function isBeforeConnection(error: object): boolean {

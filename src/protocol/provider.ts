@@ -86,9 +86,21 @@ export type UndoProvider<Receipt> = Pick<
 > &
   (HonoursKey | CanFindUndoing<Receipt> | ParksDoubt)
 
+/** At most `calls` calls begin in any stretch of time as long as `per`. */
+export interface RateLimit {
+  readonly calls: number
+  readonly per: Duration
+}
+
 interface ProviderBase<Input, Receipt> {
   /** The service's name: shown to people, and shared by the effects that share its limits. Default: the effect's name. */
   readonly service?: string
+  /**
+   * How often one process may call the service: dispatchers keep to it, over all effects of the service. `perform` waits
+   * for nobody, but its calls are counted. Default: as often as there is work. Divide the service's own limit by the
+   * number of your processes.
+   */
+  readonly rateLimit?: RateLimit
   /**
    * Makes the one call. It returns the receipt if the service did it, and throws otherwise: `Rejected`, `NotExecuted`,
    * `OutcomeUnknown`, or any error, which `classify` or the default classification judges. It must send at most one

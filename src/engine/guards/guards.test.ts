@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigurationError } from '../../protocol/index.js'
+import { type Clock, realClock } from '../../system/index.js'
+import { Breaker } from './breaker.js'
+import { Guards } from './guards.js'
+import { RateLimit } from './rate-limit.js'
+import { ServiceGuard } from './service-guard.js'
+
+const halves = { next: () => 0.5, token: () => 'token' }
+
+function standingClock(): Clock & { nowMs: number } {
+  const clock = { ...realClock, nowMs: 1_000, monotonicMs: () => clock.nowMs }
+  return clock
+}
+
+describe('a rate limit', () => {
+  it('never lets more calls begin than it says, in any stretch of its time', () => {
+    const limit = new RateLimit(3, 100)
+    const begun: number[] = []
+    for (let nowMs = 0; nowMs < 1_000; nowMs += 7) {
+      while (limit.free(nowMs) > 0) {
+        limit.begin(nowMs)
+        begun.push(nowMs)
+      }
+    }
+    for (const fromMs of begun) {
+      expect(begun.filter((atMs) => atMs >= fromMs && atMs < fromMs + 100).length).toBeLessThanOrEqual(3)
+    }
+    expect(begun.length).toBeGreaterThanOrEqual(27)
+  })
+
+  it('says how long until the next may begin', () => {
+    const limit = new RateLimit(2, 100)
+    expect(limit.waitMs(0)).toBe(0)
+    limit.begin(10)
+    limit.begin(30)
+    expect(limit.waitMs(40)).toBe(70)
+    expect(limit.free(109)).toBe(0)
+    expect(limit.free(110)).toBe(1)
+  })
+
+  it('counts calls that did not wait for it, so that the others make room', () => {
+    const limit = new RateLimit(2, 100)
+    for (const atMs of [0, 10, 20, 30]) limit.begin(atMs)
+    expect(limit.free(105)).toBe(0)
+    expect(limit.waitMs(105)).toBe(15)
+    expect(limit.free(121)).toBe(1)
+  })
+
+  it('forgets a call that was not made', () => {
+    const limit = new RateLimit(1, 100)
+    limit.begin(0)
+    limit.giveBack(0)
+    expect(limit.free(1)).toBe(1)
+  })
+})
+
+describe('a circuit breaker', () => {
+  function opened(): Breaker {
+    const breaker = new Breaker(halves)
+    for (let i = 0; i < 5; i++) {
+      breaker.begin()
+      breaker.end(false, 0)
+    }
+    return breaker
+  }
+
+  it('opens after five calls in a row that did not reach the service, and not before', () => {
+    const breaker = new Breaker(halves)
+    for (let i = 0; i < 9; i++) {
+      breaker.begin()
+      breaker.end(i === 4, 0)
+      expect(breaker.free(0)).toBe(Number.POSITIVE_INFINITY)
+    }
+    breaker.begin()
+    breaker.end(false, 0)
+    expect(breaker.free(0)).toBe(0)
+  })
+
+  it('is not opened by calls of which nobody knows whether they reached it', () => {
+    const breaker = new Breaker(halves)
+    for (let i = 0; i < 50; i++) {
+      breaker.begin()
+      breaker.end(null, 0)
+    }
+    expect(breaker.free(0)).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  it('lets one call through after a while, and waits longer each time that it fails', () => {
+    const breaker = opened()
+    const waits: number[] = []
+    let nowMs = 0
+    for (let i = 0; i < 8; i++) {
+      waits.push(breaker.waitMs(nowMs))
+      nowMs += breaker.waitMs(nowMs)
+      expect(breaker.free(nowMs)).toBe(1)
+      breaker.begin()
+      expect(breaker.free(nowMs)).toBe(0)
+      breaker.end(false, nowMs)
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
+  })
+
+  it('lets a few through when the service is back, then more, and then all', () => {
+    const breaker = opened()
+    const nowMs = breaker.waitMs(0)
+    const admitted: number[] = []
+    for (let rounds = 0; rounds < 100 && breaker.free(nowMs) !== Number.POSITIVE_INFINITY; rounds++) {
+      const free = breaker.free(nowMs)
+      admitted.push(free)
+      for (let i = 0; i < free; i++) breaker.begin()
+      for (let i = 0; i < free; i++) breaker.end(true, nowMs)
+    }
+    expect(admitted).toEqual([1, 2, 4, 8, 16])
+  })
+
+  it('opens again when the service goes away while it recovers', () => {
+    const breaker = opened()
+    const nowMs = breaker.waitMs(0)
+    breaker.begin()
+    breaker.end(true, nowMs)
+    expect(breaker.free(nowMs)).toBe(2)
+    breaker.begin()
+    breaker.end(false, nowMs)
+    expect(breaker.free(nowMs)).toBe(0)
+    expect(breaker.waitMs(nowMs)).toBeGreaterThan(0)
+  })
+})
+
+describe('a service guard', () => {
+  it('holds everything back for as long as the service asked, and not a moment longer', () => {
+    const clock = standingClock()
+    const guard = new ServiceGuard(null, { clock, randomness: halves })
+    guard.begin().end({ reached: true, retryAfterMs: 2_000 })
+    guard.begin().end({ reached: true, retryAfterMs: 500 })
+    expect([guard.free(), guard.waitMs()]).toEqual([0, 2_000])
+    clock.nowMs += 2_000
+    expect([guard.free(), guard.waitMs()]).toEqual([Number.POSITIVE_INFINITY, 0])
+  })
+
+  it('takes a permit back that was not used, and hears of its end once', () => {
+    const clock = standingClock()
+    const guard = new ServiceGuard({ calls: 1, perMs: 100 }, { clock, randomness: halves })
+    guard.begin().giveBack()
+    expect(guard.free()).toBe(1)
+    const permit = guard.begin()
+    permit.end({ reached: true, retryAfterMs: null })
+    permit.giveBack()
+    expect(guard.free()).toBe(0)
+  })
+})
+
+describe('the guards of a process', () => {
+  const ports = { clock: realClock, randomness: halves }
+
+  it('are one for each service, whichever of its effects asks', () => {
+    const guards = new Guards([], ports)
+    const [a, b] = [
+      { name: 'a', provider: { service: 'stripe' } },
+      { name: 'b', provider: { service: 'stripe' } },
+    ]
+    expect(guards.of(a)).toBe(guards.of(b))
+    expect(guards.of({ name: 'a', provider: {} })).not.toBe(guards.of(a))
+  })
+
+  it('refuse two limits for one service, and limits that make no sense', () => {
+    const limited = (name: string, calls: number, per: number) => ({
+      name,
+      provider: { service: 'stripe', rateLimit: { calls, per } },
+    })
+    expect(() => new Guards([limited('a', 5, 100), limited('b', 6, 100)], ports)).toThrow(ConfigurationError)
+    expect(() => new Guards([limited('a', 5, 100), limited('b', 5, 100)], ports)).not.toThrow()
+    for (const calls of [0, 1.5, -1]) expect(() => new Guards([limited('a', calls, 100)], ports)).toThrow(/rate limit/)
+    expect(() => new Guards([limited('a', 1, 0)], ports)).toThrow(/rate limit/)
+  })
+})

@@ -1,0 +1,3 @@
+export { type EffectTermsOfGuard, Guards, rateLimitOf } from './guards.js'
+export type { CallNews, Permit, RateLimitTerms } from './service-guard.js'
+export { ServiceGuard } from './service-guard.js'

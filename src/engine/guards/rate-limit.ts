@@ -1,0 +1,43 @@
+/**
+ * How many calls may begin: never more than `calls` in any stretch of `perMs`, by a log of when the last ones began. (A
+ * token bucket would let twice as many through in a bad moment, and a service counts.)
+ */
+export class RateLimit {
+  readonly #calls: number
+  readonly #perMs: number
+  /** When calls began, the oldest first; at most `calls` of them, unless some were not asked for. */
+  #begunAtMs: number[] = []
+
+  constructor(calls: number, perMs: number) {
+    this.#calls = calls
+    this.#perMs = perMs
+  }
+
+  free(nowMs: number): number {
+    this.#forget(nowMs)
+    return Math.max(0, this.#calls - this.#begunAtMs.length)
+  }
+
+  /** A call begins, whether it is free or not. */
+  begin(nowMs: number): void {
+    this.#begunAtMs.push(nowMs)
+  }
+
+  /** A call that was to begin at `atMs` was not made. */
+  giveBack(atMs: number): void {
+    const index = this.#begunAtMs.lastIndexOf(atMs)
+    if (index >= 0) this.#begunAtMs.splice(index, 1)
+  }
+
+  /** How long until one is free. */
+  waitMs(nowMs: number): number {
+    if (this.free(nowMs) > 0) return 0
+    const next = this.#begunAtMs[this.#begunAtMs.length - this.#calls]
+    return next === undefined ? 0 : Math.max(0, next + this.#perMs - nowMs)
+  }
+
+  #forget(nowMs: number): void {
+    const first = this.#begunAtMs.findIndex((atMs) => atMs + this.#perMs > nowMs)
+    if (first !== 0) this.#begunAtMs = first < 0 ? [] : this.#begunAtMs.slice(first)
+  }
+}
