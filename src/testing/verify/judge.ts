@@ -3,7 +3,7 @@ import { broken, type Check, type CheckName, holds } from './report.js'
 import { messageOf, type Scenery } from './scene.js'
 import type { Stage } from './stage.js'
 import { canFind, honoursKey } from './subject.js'
-import { carries, succeeded } from './wire.js'
+import { carries, keyHeaderOf, succeeded } from './wire.js'
 
 /**
  * The verdict on a break, on the world's truth: it happened at most once, and the entry says of it what is true.
@@ -12,6 +12,15 @@ import { carries, succeeded } from './wire.js'
  */
 export async function judge(scenery: Scenery, stage: Stage, name: CheckName, what: string): Promise<Check> {
   const [count, entry] = [await stage.count(), await stage.entry()]
+  return { ...judged(scenery, stage, { count, entry }, name, what), made: count }
+}
+
+interface AtRest {
+  readonly count: number
+  readonly entry: Entry | null
+}
+
+function judged(scenery: Scenery, stage: Stage, { count, entry }: AtRest, name: CheckName, what: string): Check {
   if (count > 1) return broken(name, `${what}: it was made ${count} times for one key.`, whyTwice(stage))
   switch (entry?.state) {
     case 'succeeded':
@@ -19,7 +28,7 @@ export async function judge(scenery: Scenery, stage: Stage, name: CheckName, wha
     case 'failed':
       return judgeFailed(entry, count, name, what)
     case 'parked':
-      return judgeParked(scenery, entry, count, name, what)
+      return judgeParked(scenery, stage, { count, entry }, name, what)
     default:
       return broken(
         name,
@@ -58,20 +67,29 @@ function judgeFailed(entry: Entry, count: number, name: CheckName, what: string)
 }
 
 /** Parked where the service has a way out of doubt, for no reason that such a service may have. */
-function judgeParked(scenery: Scenery, entry: Entry, count: number, name: CheckName, what: string): Check {
+function judgeParked(scenery: Scenery, stage: Stage, { count, entry }: AtRest, name: CheckName, what: string): Check {
   const { capabilities } = scenery
-  const code = entry.reason?.code ?? ''
+  const code = entry?.reason?.code ?? ''
   const times = count === 0 ? 'it was not made' : 'it was made once'
   const needless =
     code === 'find_keeps_failing' || (code === 'attempts_exhausted' && capabilities.limits.maxAttempts > 2)
   if (needless && (canFind(capabilities) || honoursKey(capabilities))) {
     return broken(
       name,
-      `${what}: the doubt never ended, and it is parked. ${entry.reason?.message ?? ''}`,
-      'Nothing was in the way any more. Look at what your `execute` and `find` throw after such a break.',
+      `${what}: the doubt never ended, and it is parked. ${entry?.reason?.message ?? ''}`,
+      whyStuck(stage),
     )
   }
   return holds(name, `${what}: ${times}, and it is parked for a person or an audit (${code}).`)
+}
+
+/** What kept the doubt from ending, though nothing was in the way any more. */
+function whyStuck(stage: Stage): string {
+  const last = (stage.finds().at(-1) ?? stage.executes().at(-1))?.ended
+  if (last?.ok === false) return `Nothing was in the way any more, but your code threw: ${messageOf(last.error)}`
+  return last?.value === undefined
+    ? 'Your `find` returned undefined, not null: return null where there is none.'
+    : 'Nothing was in the way any more. Look at what your `execute` and `find` do after such a break.'
 }
 
 /** The likeliest reason for a second operation, by what was seen. */
@@ -89,6 +107,8 @@ function whyTwice(stage: Stage): string {
   }
   const unnamed = stage.effectful().some((request) => !carries(request, stage.prepared.intent.reference))
   if (unnamed) return 'Send `call.reference` as the idempotency key, and store it at the service as our reference.'
+  const keys = new Set(stage.effectful().map((request) => keyHeaderOf(request)?.value))
+  if (keys.size > 1) return 'A repeated call went under another key: send `call.reference` alone, which stays the same.'
   const wronglyAbsent = stage.finds().some(({ ended }) => ended?.ok === true && ended.value === null)
   if (wronglyAbsent) {
     return 'Your `find` returned null for something that was made: set `settlesWithin` above its lag, and look by `call.reference`.'

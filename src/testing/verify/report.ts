@@ -36,6 +36,8 @@ export interface Check {
   readonly words: string
   /** What to do about it; null where there is nothing to do. */
   readonly advice: string | null
+  /** How many operations the service had in the end for the one key; null where that was not what was looked at. */
+  readonly made: number | null
 }
 
 /** What came of verifying one effect. */
@@ -50,15 +52,15 @@ export interface VerifyReport {
 }
 
 export function holds(name: CheckName, words: string, advice: string | null = null): Check {
-  return { name, verdict: 'holds', words, advice }
+  return { name, verdict: 'holds', words, advice, made: null }
 }
 
 export function broken(name: CheckName, words: string, advice: string): Check {
-  return { name, verdict: 'broken', words, advice }
+  return { name, verdict: 'broken', words, advice, made: null }
 }
 
 export function notChecked(name: CheckName, words: string): Check {
-  return { name, verdict: 'not_checked', words, advice: null }
+  return { name, verdict: 'not_checked', words, advice: null, made: null }
 }
 
 /** An effect does not keep what its provider declares. The message is the whole report. */
@@ -103,5 +105,7 @@ export function formatReport(report: VerifyReport): string {
 function summary({ checks }: VerifyReport): string {
   const number = (verdict: Verdict) => checks.filter((check) => check.verdict === verdict).length
   const counts = `${number('holds')} hold, ${number('broken')} broken, ${number('not_checked')} not checked`
-  return number('broken') === 0 ? `holds (${counts})` : `does not keep what it declares (${counts})`
+  if (number('broken') === 0) return `holds (${counts})`
+  const twice = checks.some(({ made }) => made !== null && made > 1)
+  return `${twice ? 'CAN BE MADE TWICE' : 'does not keep what it declares'} (${counts})`
 }

@@ -16,10 +16,14 @@ export interface StageOptions {
   readonly timeoutMs?: number
 }
 
-/** The user's code hangs for longer than this, with nothing in its way: then its deadline comes. */
+/** The user's code hangs for as long, with nothing in its way: then its deadline comes. */
 const STUCK_MS = 4_000
+/** Before it is known how slow the fake is. */
+const STUCK_AT_FIRST_MS = 30_000
 /** No scene of an engine that lives takes longer. */
 const LONGEST_MS = 60_000
+/** What has no reason to wait has happened by then. */
+const SOON_MS = 10_000
 
 /** One input, one journal and a clock of its own: where one thing is broken at one point. */
 export class Stage implements Ground {
@@ -134,10 +138,23 @@ export class Stage implements Ground {
       await real.sleep(1)
       if (over) return true
       if (!this.#busy) await this.#passToNext()
-      else if (real.monotonicMs() - busySinceMs > STUCK_MS) this.clock.jump(this.clock.nextInMs() ?? 0)
+      else if (real.monotonicMs() - busySinceMs > this.#stuckMs) this.clock.jump(this.clock.nextInMs() ?? 0)
       if (!this.#busy) busySinceMs = real.monotonicMs()
     }
     return false
+  }
+
+  get #stuckMs(): number {
+    const { callMs } = this.subject.facts
+    return callMs === 0 ? STUCK_AT_FIRST_MS : Math.max(STUCK_MS, 5 * callMs)
+  }
+
+  /** The value of `promise`; null where it does not come in any time that makes sense. */
+  soon<T>(promise: Promise<T>): Promise<T | null> {
+    return new Promise((resolve, reject) => {
+      const disarm = this.subject.real.schedule(SOON_MS, () => resolve(null))
+      promise.then(resolve, reject).finally(disarm)
+    })
   }
 
   /** Waits until the engine has written down what came of its call, and the entry is in doubt or at rest. */

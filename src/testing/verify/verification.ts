@@ -37,7 +37,7 @@ export interface EffectVerification<Input> {
    */
   readonly effect: (at: ServiceAddress) => Effect<Input, unknown, never> | Promise<Effect<Input, unknown, never>>
   /** A valid input whose business key is, or contains, `id`. Called with a new id for every break. */
-  readonly input: (id: string) => Input
+  readonly input: (id: string) => NoInfer<Input>
   /**
    * Which requests of `execute` make the effect happen, where it also sends others (a login, say). Default: all but GET,
    * HEAD and OPTIONS.

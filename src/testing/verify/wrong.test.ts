@@ -126,11 +126,13 @@ const WRONG: readonly Wrong[] = [
     advice: /Pass `call\.signal`/,
   },
   {
-    name: 'a time-out that is no deadline',
-    effect: keyed(
-      (at) => (order, call) =>
-        pay(at, order, { ...call, signal: AbortSignal.timeout(Math.max(50, call.remainingMs())) }),
-    ),
+    name: 'a race that leaves the request running',
+    effect: keyed((at) => (order, call) => {
+      const over = new Promise<never>((_, reject) => {
+        call.signal.addEventListener('abort', () => reject(new Error('The time is over.')))
+      })
+      return Promise.race([pay(at, order, { ...call, signal: new AbortController().signal }), over])
+    }),
     gateway: { level: 'keys' },
     broken: 'stops_at_deadline',
     words: /sent the request though `call\.signal` had aborted before/,

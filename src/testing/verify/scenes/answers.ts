@@ -75,6 +75,9 @@ async function keyHonoured({ capabilities }: Scenery, stage: Stage): Promise<Che
   if (!carries(one, reference) || (key !== null && !key.value.includes(reference))) {
     return notChecked(name, 'Your `execute` has to send `call.reference` as the key first.')
   }
+  if (key !== null && keyHeaderOf(other)?.value !== key.value) {
+    return notChecked(name, 'Your `execute` has to send the same key in a repeated call first.')
+  }
   const again = 'A replay under the same key gave another result: this service does not honour the key as declared.'
   const advice =
     'Do not declare `idempotencyKey` for this service, or send the key where it looks for it. Without it, `find` or `park` ends a doubt.'
@@ -191,7 +194,8 @@ export async function lookUpFails(scenery: Scenery): Promise<readonly Check[]> {
     }
     await stage.toRest(worker.perform())
     const failed = worker.watch.finds().slice(0, 2)
-    if (failed.length === 0 || failed.every(({ requests }) => requests.length === 0)) {
+    if (failed.length === 0) return [notChecked(name, 'There was no doubt to end: `find` was not called.')]
+    if (failed.every(({ requests }) => requests.length === 0)) {
       return [notChecked(name, 'Your `find` sent nothing to the proxy, so it could not be made to fail.')]
     }
     for (const [i, how] of ['a 500', 'a cut connection'].entries()) {

@@ -9,7 +9,6 @@ import type { StageWorker } from '../worker.js'
 const STOP_MS = 400
 /** How long to look whether something is sent again. */
 const LOOK_AFTER_MS = 700
-const LONGEST_ANSWER_MS = 10_000
 
 /** The request is held until the client has given up, and reaches the service only then. */
 export async function lateCommit(scenery: Scenery): Promise<readonly Check[]> {
@@ -30,18 +29,18 @@ async function commitLate(scenery: Scenery, stage: Stage): Promise<readonly Chec
   const release = deferred()
   worker.gate.rule = first({ kind: 'hold', until: release.promise })
   const performing = worker.perform()
-  const held = await worker.gate.until(({ effectful }) => effectful)
-  const call = held.during
-  if (call === null) return [notChecked('late_commit', 'The request was sent before `execute` was called.')]
+  const held = await stage.soon(worker.gate.until(({ effectful }) => effectful))
+  const call = held?.during ?? null
+  if (held === null || call === null) {
+    const unseen = 'Your `execute` sent no request this time.'
+    return [notChecked('late_commit', unseen), notChecked('stops_at_deadline', unseen)]
+  }
   const stopped = await meetDeadline(stage, worker, held, call)
   const goneAtMs = stage.clock.monotonicMs()
   if (worker.effect.capabilities.doubt === 'find') await stage.passUntil(goneAtMs + latenessMs(scenery, worker))
   else await stage.toRest(performing)
   release.resolve()
-  await Promise.race([
-    worker.gate.until((request) => request === held && request.answer !== null),
-    scenery.subject.real.sleep(LONGEST_ANSWER_MS),
-  ])
+  await stage.soon(worker.gate.until((request) => request === held && request.answer !== null))
   await stage.toRest(performing)
   return [await judge(scenery, stage, 'late_commit', 'The request took effect after the client had given up'), stopped]
 }

@@ -132,7 +132,7 @@ function sendsReference({ capabilities }: Scenery, stage: Stage): Check {
       ? 'Your `execute` does not send `call.reference`.'
       : `Your \`execute\` does not send \`call.reference\` as the key: the header ${key.name} is another.`
   const advice = honoursKey(capabilities)
-    ? 'Send `call.reference` as the idempotency key: any other lets a repeated call be made again.'
+    ? 'Send `call.reference` as the idempotency key: under another, a repeated call is made again.'
     : 'Store `call.reference` at the service (as its reference or metadata), and look by it in `find`.'
   if (rests) return broken('sends_reference', words, advice)
   return holds('sends_reference', `${words} Nothing rests on it here.`, 'Send it, and an audit can tell what is yours.')
