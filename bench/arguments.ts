@@ -11,6 +11,7 @@ export interface BenchOptions {
   readonly seconds: number
   readonly isQuick: boolean
   readonly correctness: boolean
+  readonly speed: boolean
   readonly postgresUrl: string | null
   readonly profileFolder: string | null
   readonly json: string | null
@@ -51,6 +52,7 @@ export function parseArguments(args: readonly string[]): ParsedArguments {
       seconds: given.seconds ?? (isQuick ? 0.8 : 2),
       isQuick,
       correctness: given.correctness,
+      speed: given.speed,
       postgresUrl: given.postgres ?? null,
       profileFolder: given.profile ?? null,
       json: given.json ?? null,
@@ -68,6 +70,7 @@ interface Given {
   readonly seconds?: number
   readonly quick?: true
   readonly correctness: boolean
+  readonly speed: boolean
   readonly postgres?: string
   readonly profile?: string
   readonly json?: string
@@ -91,6 +94,7 @@ function describe(): Command {
     .option('--rounds <number>', 'rounds, interleaved; the median counts (default 3)', count)
     .option('--seconds <number>', 'how long each cell is measured in each round (default 2)', time)
     .option('--no-correctness', 'measure speed only')
+    .option('--no-speed', 'check only what reaches the service')
     .option('--postgres <url>', 'a PostgreSQL that serves nobody else (default: one of its own, from npm)')
     .option('--profile <folder>', 'write CPU profiles of the clients there')
     .option('--json <file>', 'write all figures')

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis'
+import { hasPgbench } from './pgbench.js'
 import { type OwnServer, openPostgres, type PostgresServer, startRedis } from './servers.js'
 import { ServiceProcess } from './service/channel.js'
 import type { System } from './system.js'
@@ -17,6 +18,7 @@ export class Ground {
   readonly service: ServiceProcess
   /** Arguments for Node itself in clients, for a profile. */
   readonly clientArguments: readonly string[]
+  readonly #hasPgbench: boolean
   readonly #redis: Readonly<Record<'everysec' | 'always', OwnServer | null>>
   #databases = 0
 
@@ -24,12 +26,13 @@ export class Ground {
     postgres: PostgresServer,
     service: ServiceProcess,
     redis: Readonly<Record<'everysec' | 'always', OwnServer | null>>,
-    clientArguments: readonly string[],
+    own: { readonly clientArguments: readonly string[]; readonly hasPgbench: boolean },
   ) {
     this.postgres = postgres
     this.service = service
     this.#redis = redis
-    this.clientArguments = clientArguments
+    this.clientArguments = own.clientArguments
+    this.#hasPgbench = own.hasPgbench
   }
 
   /** Starts what the systems need. */
@@ -46,11 +49,21 @@ export class Ground {
       redisFor('everysec'),
       redisFor('always'),
     ])
-    return new Ground(postgres, service, { everysec, always }, options.clientArguments)
+    return new Ground(
+      postgres,
+      service,
+      { everysec, always },
+      {
+        clientArguments: options.clientArguments,
+        hasPgbench: await hasPgbench(),
+      },
+    )
   }
 
   /** Why the system cannot be measured here; null when it can. */
-  lacks({ needsRedis }: System): string | null {
+  lacks({ needsRedis, pgbench }: System): string | null {
+    if (pgbench !== undefined && !this.#hasPgbench)
+      return 'no pgbench on this machine (Debian: apt-get install postgresql-contrib)'
     return needsRedis !== undefined && this.#redis[needsRedis] === null
       ? 'no redis-server on this machine (Debian: apt-get install redis-server; macOS: brew install redis)'
       : null

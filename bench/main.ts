@@ -1,7 +1,15 @@
 /** The bench: Counterfoil beside its peers, in one run on one machine. See `npm run bench -- --help`. */
+import { writeFile } from 'node:fs/promises'
 import { type BenchOptions, parseArguments } from './arguments.js'
+import { type Correctness, checkCorrectness } from './correctness.js'
 import { Ground } from './ground.js'
+import { loadNow, machineNow, versionsOf } from './machine.js'
+import { describePromise, isKept, promisesOf } from './promises.js'
+import { toSvg } from './report/svg.js'
+import { toText } from './report/table.js'
+import type { Results } from './results.js'
 import { runCells } from './run.js'
+import type { System } from './system.js'
 
 const parsed = parseArguments(process.argv.slice(2))
 if (parsed.kind === 'say') {
@@ -17,15 +25,63 @@ async function main(options: BenchOptions): Promise<number> {
   const clientArguments = profile === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
   const ground = await Ground.open(options.systems, { postgresUrl: options.postgresUrl, clientArguments })
   try {
-    const systems = options.systems.filter((system) => ground.lacks(system) === null)
-    const rows = await runCells(ground, systems, options, ({ system, callers, gatewayMs }, sample) => {
-      process.stderr.write(
-        `${system.name} ${callers} ${gatewayMs} ms: ${sample.effectsPerSecond.toFixed(0)}/s p50 ${sample.p50Ms?.toFixed(2)} commits ${sample.commitsPerEffect.toFixed(3)} statements ${sample.statementsPerEffect?.toFixed(3)} wal ${sample.walBytesPerEffect.toFixed(0)} client ${sample.clientCpuMicros?.toFixed(0)} us db ${sample.databaseCpuMicros?.toFixed(0)} us rss ${sample.rssMiB?.toFixed(0)}\n`,
-      )
-    })
-    console.table(rows)
-    return 0
+    const results = await run(ground, options)
+    process.stdout.write(`${toText(results)}\n\n`)
+    if (options.json !== null) await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`)
+    if (options.svg !== null) await writeFile(options.svg, toSvg(results))
+    const promises = promisesOf(results, options.isQuick)
+    for (const promised of promises) process.stdout.write(`${describePromise(promised)}\n`)
+    return options.isQuick && !promises.every(isKept) ? 1 : 0
   } finally {
     await ground.close()
   }
+}
+
+async function run(ground: Ground, options: BenchOptions): Promise<Results> {
+  const loadBefore = loadNow()
+  const systems = options.systems.filter((system) => ground.lacks(system) === null)
+  const correctness = options.correctness ? await checkAll(ground, systems) : []
+  const rows = options.speed
+    ? await runCells(ground, systems, options, ({ system, callers, gatewayMs }, sample, round) => {
+        const speed = Math.round(sample.effectsPerSecond)
+        say(`round ${round}: ${system.name}, ${callers} callers, ${gatewayMs} ms: ${speed} effects/s`)
+      })
+    : []
+  return {
+    measuredAt: new Date().toISOString(),
+    machine: machineNow(loadBefore),
+    versions: versionsOf(ground),
+    settings: ground.postgres.settings,
+    run: { rounds: options.rounds, seconds: options.seconds, seed: options.seed },
+    systems: systems.map(({ name, title, promise, docs, isQueue }) => ({
+      system: name,
+      title,
+      promise,
+      docs,
+      isQueue,
+    })),
+    leftOut: options.systems.flatMap((system) => {
+      const why = ground.lacks(system)
+      return why === null ? [] : [{ system: system.name, why }]
+    }),
+    rows,
+    correctness,
+  }
+}
+
+async function checkAll(ground: Ground, systems: readonly System[]): Promise<Correctness[]> {
+  const checked: Correctness[] = []
+  // The bare call has no key and no memory: there is nothing to check.
+  for (const system of systems.filter(({ name, pgbench }) => name !== 'bare' && pgbench === undefined)) {
+    const found = await checkCorrectness(ground, system)
+    say(
+      `${system.name}: ${found.callsFor1000Keys} calls for 1,000 keys, ${found.chargedTwiceAfterKill} charged twice after the kill`,
+    )
+    checked.push(found)
+  }
+  return checked
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
 }

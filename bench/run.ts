@@ -1,6 +1,8 @@
 import type { BenchOptions } from './arguments.js'
-import { type Cell, measure, type Sample } from './cell.js'
+import { measureClient } from './cell.js'
 import type { Ground } from './ground.js'
+import { measurePgbench } from './pgbench.js'
+import type { Cell, Sample, Times } from './sample.js'
 import { median, spread } from './statistics.js'
 import type { System } from './system.js'
 
@@ -20,9 +22,11 @@ export async function runCells(
   options: BenchOptions,
   note: (cell: Cell, sample: Sample, round: number) => void,
 ): Promise<Row[]> {
-  const cells = options.gatewayMs.flatMap((gatewayMs) =>
-    options.callers.flatMap((callers) => systems.map((system) => ({ system, callers, gatewayMs }))),
-  )
+  const cells = options.gatewayMs
+    .flatMap((gatewayMs) =>
+      options.callers.flatMap((callers) => systems.map((system) => ({ system, callers, gatewayMs }))),
+    )
+    .filter(({ system, gatewayMs }) => system.pgbench === undefined || gatewayMs === options.gatewayMs[0])
   const samples = new Map<Cell, Sample[]>(cells.map((cell) => [cell, []]))
   const times = { warmMs: options.seconds * 400, measureMs: options.seconds * 1000 }
   for (let round = 1; round <= options.rounds; round++) {
@@ -33,6 +37,11 @@ export async function runCells(
     }
   }
   return cells.map((cell) => rowOf(cell, samples.get(cell) ?? []))
+}
+
+function measure(ground: Ground, cell: Cell, times: Times): Promise<Sample> {
+  const form = cell.system.pgbench
+  return form === undefined ? measureClient(ground, cell, times) : measurePgbench(ground, cell, form, times)
 }
 
 function rowOf({ system, callers, gatewayMs }: Cell, samples: readonly Sample[]): Row {

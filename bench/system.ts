@@ -33,6 +33,9 @@ export interface OpenSystem {
   close(): Promise<void>
 }
 
+/** The database alone, without a call and without Node: PostgreSQL's own load generator, for the same rows. */
+export type PgbenchForm = 'one by one' | 'batched'
+
 /** One thing that is measured, in its fastest supported form. */
 export interface System {
   readonly name: string
@@ -44,6 +47,8 @@ export interface System {
   /** Where the effects of its callers stand in line: a queue is kept full, so that it never waits for callers. */
   readonly isQueue: boolean
   readonly needsRedis?: 'everysec' | 'always'
+  /** It makes no call and runs in no client: the database alone. */
+  readonly pgbench?: PgbenchForm
   /** It survives the loss of its worker by itself; otherwise the callers ask again, as a redelivered message would. */
   readonly takesOverItself: boolean
   open(place: Place): Promise<OpenSystem>

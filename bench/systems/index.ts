@@ -6,12 +6,15 @@ import { counterfoilEnqueue, counterfoilPerform } from './counterfoil.js'
 import { dbos } from './dbos.js'
 import { graphileWorker } from './graphile-worker.js'
 import { pgBoss } from './pg-boss.js'
+import { pgbenchBatched, pgbenchOneByOne } from './pgbench.js'
 import { powertools } from './powertools.js'
 import { twoCommits } from './two-commits.js'
 
 /** Everything that is measured, in the order of the table. */
 export const SYSTEMS: readonly System[] = [
   bare,
+  pgbenchBatched,
+  pgbenchOneByOne,
   batched,
   twoCommits,
   counterfoilPerform,
