@@ -24,7 +24,7 @@ outboxContract('an effect enqueued in a Kysely transaction', async ({ connection
       'the builder of a transaction': () => fromKysely(db.transaction() as never),
       nothing: () => fromKysely(undefined as never),
     },
-    ended: /already committed/,
+    ended: /already committed|has ended/,
     close: () => db.destroy(),
   }
 })
@@ -43,7 +43,7 @@ outboxContract('an effect enqueued in a controlled transaction of Kysely', async
       }
     },
     refusals: { 'a transaction that is not awaited': () => fromKysely(db.startTransaction() as never) },
-    ended: /already committed/,
+    ended: /already committed|has ended/,
     close: () => db.destroy(),
   }
 })

@@ -25,7 +25,7 @@ outboxContract('an effect enqueued in a MikroORM transaction', async ({ connecti
       'MikroORM itself': () => fromMikroOrm(orm as never),
       nothing: () => fromMikroOrm(undefined as never),
     },
-    ended: /Transaction query already complete/,
+    ended: /Transaction query already complete|has ended/,
     close: () => orm.close(),
   }
 })
@@ -45,7 +45,7 @@ outboxContract('an effect enqueued between begin and commit of MikroORM', async 
       }
     },
     refusals: { 'an EntityManager without a transaction': () => fromMikroOrm(orm.em.fork()) },
-    ended: /Transaction query already complete/,
+    ended: /Transaction query already complete|has ended/,
     close: () => orm.close(),
   }
 })

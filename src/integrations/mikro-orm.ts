@@ -1,5 +1,6 @@
 import type { PostgresTransaction } from '../journal/postgres/index.js'
 import { fromKnex, type KnexTransaction } from './knex.js'
+import { fromKysely, type KyselyTransaction } from './kysely.js'
 import { has, requireTransaction } from './transaction.js'
 
 /** MikroORM's EntityManager. Its type does not tell whether it is in a transaction. */
@@ -15,12 +16,14 @@ export interface MikroOrmEntityManager {
  *       await counterfoil.enqueue(chargeOrder, data, { tx: fromMikroOrm(em) })
  *     })
  *
- * It goes to the Knex transaction below, because MikroORM's own `execute` writes parameters into the text of the SQL.
+ * It goes to the transaction below (Knex's in MikroORM 6, Kysely's in 7), because MikroORM's own `execute` writes
+ * parameters into the text of the SQL. It asks the server at once which transaction this is: a round trip.
  *
  * @throws {ConfigurationError} here, when `em` is in no transaction; from the enqueueing, when it has ended. Nothing was written.
  */
 export function fromMikroOrm(em: MikroOrmEntityManager): PostgresTransaction {
   const context = has(em, 'getTransactionContext') ? em.getTransactionContext() : undefined
+  if (isKyselyTransaction(context)) return fromKysely(context)
   requireTransaction(
     isKnexTransaction(context),
     'fromMikroOrm was given an EntityManager that is in no transaction.',
@@ -31,4 +34,8 @@ export function fromMikroOrm(em: MikroOrmEntityManager): PostgresTransaction {
 
 function isKnexTransaction(context: unknown): context is KnexTransaction {
   return has(context, 'raw') && has(context, 'isCompleted')
+}
+
+function isKyselyTransaction(context: unknown): context is KyselyTransaction {
+  return has(context, 'withoutPlugins')
 }
