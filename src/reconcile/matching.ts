@@ -47,6 +47,7 @@ class Matching<Tx> {
   readonly #terms: JudgeTerms
   #counts: AuditCounts
   #findings: FindingDraft[] = []
+  #late: { readonly entry: AuditedEntry; readonly operation: ExternalOperation }[] = []
 
   constructor(run: AuditRun, of: MatchingOf<Tx>) {
     this.#run = run
@@ -103,7 +104,9 @@ class Matching<Tx> {
       ...{ moving: moving + verdict.moving, undone: undone + verdict.undone },
     }
     this.#findings.push(...verdict.findings)
-    if (verdict.lateSuccess !== null && entry !== null) return this.#late(entry, verdict.lateSuccess)
+    if (verdict.lateSuccess !== null && entry !== null && this.#of.settles) {
+      this.#late.push({ entry, operation: verdict.lateSuccess })
+    }
     return this.#findings.length >= PAGE_ROWS ? this.#keep() : null
   }
 
@@ -111,10 +114,7 @@ class Matching<Tx> {
     return this.#of.audited.amountOf(this.#of.audited.effect, entry)
   }
 
-  /** The finding is kept first: a process that dies between leaves a finding, and not a change that nobody can explain. */
-  async #late(entry: AuditedEntry, operation: ExternalOperation): Promise<void> {
-    await this.#keep()
-    if (!this.#of.settles) return
+  async #settleLate(entry: AuditedEntry, operation: ExternalOperation): Promise<void> {
     const { journal } = this.#of.audited.context
     const [seen] = await journal.read([entry.id])
     if (seen === undefined || seen === null || !acceptsEvidence(seen.entry, seen.nowMs)) return
@@ -177,9 +177,12 @@ class Matching<Tx> {
   }
 
   async #keep(): Promise<void> {
-    const findings = this.#findings
+    const [findings, late] = [this.#findings, this.#late]
     this.#findings = []
+    this.#late = []
     await this.#of.store.keep(this.#run, findings)
+    // Kept first: a process that dies between leaves a finding, and not a change that nobody can explain.
+    for (const { entry, operation } of late) await this.#settleLate(entry, operation)
   }
 }
 

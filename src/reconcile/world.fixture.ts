@@ -110,6 +110,20 @@ export class PlantedService {
   }
 }
 
+/** A journal that many worlds share, each in a namespace of its own. */
+export interface Ground {
+  readonly pool: Pool
+  readonly schema: string
+  readonly journal: Journal
+}
+
+/** Makes a journal in `schema`, with its tables. */
+export async function groundIn(pool: Pool, schema: string): Promise<Ground> {
+  const journal = postgresJournal(pool, { schema, listen: false }) as Journal
+  await journal.read([])
+  return { pool, schema, journal }
+}
+
 /** One application, its journal and the service, in a namespace of its own. */
 export class World {
   readonly namespace: string
@@ -122,11 +136,11 @@ export class World {
   readonly #schema: string
   #ids = 0
 
-  constructor(pool: Pool, schema: string, namespace: string, changes: Partial<Provider<Order, Charge>> = {}) {
+  constructor(ground: Ground, namespace: string, changes: Partial<Provider<Order, Charge>> = {}) {
     this.namespace = namespace
-    this.#pool = pool
-    this.#schema = schema
-    this.journal = postgresJournal(pool, { schema, listen: false }) as Journal
+    this.#pool = ground.pool
+    this.#schema = ground.schema
+    this.journal = ground.journal
     const provider = {
       execute: async () => Promise.reject(new Error('Nothing is executed here.')),
       inDoubt: 'park',

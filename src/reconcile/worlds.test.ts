@@ -3,17 +3,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/support/postgres.js'
 import type { ExternalOperation, Finding } from '../protocol/index.js'
 import type { AuditReport } from './index.js'
-import { PLANTS, Seeded, type Truth, World } from './world.fixture.js'
+import { type Ground, groundIn, PLANTS, Seeded, type Truth, World } from './world.fixture.js'
 
 let database: TestDatabase
 let pool: Pool
+let ground: Ground
 beforeAll(async () => {
   database = await testDatabase()
   pool = new Pool({ connectionString: database.connectionString, max: 8 })
-  // The schema before the worlds, which come many at once.
-  await new World(pool, 'worlds', 'first').journal.read([])
+  ground = await groundIn(pool, 'worlds')
 })
 afterAll(async () => {
+  await ground.journal.close()
   await pool.end()
   await database.drop()
 })
@@ -28,7 +29,7 @@ function nothingYet(): Truth {
 
 async function planted(seed: number): Promise<{ world: World; truth: Truth; seeded: Seeded }> {
   const seeded = new Seeded(seed)
-  const world = new World(pool, 'worlds', `world-${seed}`)
+  const world = new World(ground, `world-${seed}`)
   const truth = nothingYet()
   const names = Object.keys(PLANTS)
   const count = 4 + seeded.below(16)

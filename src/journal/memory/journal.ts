@@ -28,6 +28,7 @@ import {
   type Written,
 } from '../../protocol/index.js'
 import type { Clock } from '../../system/index.js'
+import { lastExecutedFirst, settledByEvidence } from '../evidence.js'
 import { mayRenew, renewed } from '../renewal.js'
 import { isSettleable, markSettled, noteSettlementFailure } from '../settlement.js'
 import { MemoryCompensations } from './compensations.js'
@@ -306,13 +307,10 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     return seen
   }
 
-  #settleByEvidence({ id, fence, state, change }: EvidenceWrite): Seen | null {
+  #settleByEvidence(write: EvidenceWrite): Seen | null {
     const nowMs = this.#now()
-    const entry = this.#entries.get(id)
-    const isHeld = entry !== undefined && entry.leaseUntilMs !== null && entry.leaseUntilMs > nowMs
-    if (entry === undefined || isHeld || entry.fence !== fence || entry.state !== state) return null
-    const settled = this.#put({ ...enact(entry, change, nowMs), fence: fence + 1 })
-    return { entry: copy(settled), nowMs }
+    const settled = settledByEvidence(this.#entries.get(write.id), write, nowMs)
+    return settled === null ? null : { entry: copy(this.#put(settled)), nowMs }
   }
 
   async readGroup(namespace: string, group: string): Promise<readonly Entry[]> {
@@ -378,16 +376,6 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   }
 }
 
-function lastExecutedFirst(one: Entry, other: Entry): number {
-  const never = Number.NEGATIVE_INFINITY
-  return (
-    (other.firstSentAtMs ?? never) - (one.firstSentAtMs ?? never) ||
-    other.createdAtMs - one.createdAtMs ||
-    (one.id < other.id ? -1 : 1)
-  )
-}
-
-/** 1 for what nobody has begun yet, which comes after what somebody has. */
 function isFresh(entry: Entry): number {
   return entry.fence === 0 ? 1 : 0
 }

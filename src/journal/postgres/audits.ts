@@ -28,8 +28,8 @@ export interface AuditsAt {
   readonly prepare: () => Promise<unknown>
 }
 
-/** Rows of a list that are forgotten in one statement. */
-const CLEARED_ROWS = 10_000
+/** In how many statements a list is forgotten: ids spread evenly, so that each forgets about as many rows. */
+const CLEARED_PARTS = 64
 
 const INTERRUPTED = {
   code: 'interrupted',
@@ -70,8 +70,13 @@ export class PostgresAudits implements AuditStore {
     const values = [run.id, run.fence, upTo.cursor, ...stagedColumns(operations), JSON.stringify(upTo.counts)]
     const rows = await database.write('keep a page of the list', sql.stageOperations, values)
     if (rows[0]?.[1] !== '1') throw lost(run)
-    const added = new Set(rows.slice(1).map((row) => Number(row[1])))
-    return operations.map((_, i) => !added.has(i + 1))
+    const before = new Set(rows.slice(1).map((row) => Number(row[1])))
+    const inBatch = new Set<string>()
+    return operations.map(({ operation: { externalId } }, i) => {
+      const repeated = before.has(i + 1) || inBatch.has(externalId)
+      inBatch.add(externalId)
+      return repeated
+    })
   }
 
   async resolveReferences(run: AuditRun): Promise<void> {
@@ -171,10 +176,9 @@ export class PostgresAudits implements AuditStore {
   }
 
   async clear(run: AuditRun): Promise<void> {
-    for (;;) {
-      const values = [run.id, CLEARED_ROWS]
-      const cleared = await this.#at.database.write('forget a list', this.#at.sql.clearOperations, values)
-      if (cleared.length < CLEARED_ROWS) return
+    for (let part = 0; part < CLEARED_PARTS; part++) {
+      const upTo = part + 1 === CLEARED_PARTS ? null : partStart(part + 1)
+      await this.#at.database.write('forget a list', this.#at.sql.clearOperations, [run.id, partStart(part), upTo])
     }
   }
 
@@ -189,6 +193,12 @@ function lost(run: AuditRun): LeaseLostError {
     `The audit ${run.id} of ${run.effect} is over, or another process goes on with it. What this one wanted to write ` +
       'changed nothing.',
   )
+}
+
+function partStart(part: number): string {
+  return `${Math.floor((part * 256) / CLEARED_PARTS)
+    .toString(16)
+    .padStart(2, '0')}000000-0000-0000-0000-000000000000`
 }
 
 function micros(timeMs: number | null): number | null {

@@ -1,4 +1,3 @@
-import { postgresLease } from '../../lease/postgres/index.js'
 import {
   type AuditStore,
   assertCallEndsInsideLease,
@@ -31,13 +30,14 @@ import { Batches } from './batches.js'
 import type { PostgresPool, PostgresTransaction } from './client.js'
 import { PostgresCompensations } from './compensations.js'
 import { outliveBrokenConnections } from './connection.js'
-import { Database, type Row } from './database.js'
+import { Database } from './database.js'
 import { enqueueIn, enqueueValues, removedMeanwhile } from './enqueue.js'
 import { PostgresInbox } from './inbox.js'
+import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { migrate } from './migrations/index.js'
 import { beginColumns, writeColumns } from './parameters.js'
-import { ENTRY_WIDTH, entryOf, jsonText, timeOf } from './row.js'
+import { byId, entryOf, jsonText, seenOf, timeOf, timesById } from './row.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
 import { inTransaction } from './transaction.js'
@@ -107,8 +107,8 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     this.#batches = new Batches(clock, realRandomness)
     this.#listener =
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
-    this.lease = this.#leaseIn(pool, schema)
     const prepare = (): Promise<unknown> => this.#prepare()
+    this.lease = leasesBeside(pool, schema, prepare)
     this.compensations = new PostgresCompensations({
       database: this.#database,
       sql: this.#sql,
@@ -372,18 +372,6 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     return byId(await this.#database.read('read entries', this.#sql.read, [ids]))
   }
 
-  #leaseIn(pool: PostgresPool, schema: string): LeaseService {
-    const rows = postgresLease({ query: (text, values) => pool.query({ text, values }) }, { schema })
-    return {
-      acquire: async (key, ttlMs, holder) => {
-        await this.#prepare()
-        return rows.acquire(key, ttlMs, holder)
-      },
-      renew: (grant, ttlMs) => rows.renew(grant, ttlMs),
-      release: (grant) => rows.release(grant),
-    }
-  }
-
   /** The schema is brought up to date before first use; where that fails, the next use tries again. */
   #prepare(): Promise<unknown> {
     this.#ready ??= this.#migrate().catch((error: unknown) => {
@@ -400,19 +388,6 @@ function missing(id: string): never {
 
 function nameColumns(effects: readonly EffectName[]): [string[], string[]] {
   return [effects.map((each) => each.namespace), effects.map((each) => each.effect)]
-}
-
-function seenOf(row: Row): Seen {
-  return { entry: entryOf(row), nowMs: timeOf(row[ENTRY_WIDTH]) }
-}
-
-function byId(rows: readonly Row[]): Map<string, Seen> {
-  return new Map(rows.map((row) => [row[0] ?? '', seenOf(row)]))
-}
-
-/** Rows of id and time. */
-function timesById(rows: readonly Row[]): Map<string, number> {
-  return new Map(rows.map((row) => [row[0] ?? '', timeOf(row[1])]))
 }
 
 /** A channel of the schema's own. PostgreSQL takes 63 bytes of a name. */

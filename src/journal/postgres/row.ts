@@ -1,4 +1,4 @@
-import type { Entry, JournalTime, JsonValue, Reason, Settlement, State } from '../../protocol/index.js'
+import type { Entry, JournalTime, JsonValue, Reason, Seen, Settlement, State } from '../../protocol/index.js'
 
 /**
  * How a row of `entries` travels: every column as PostgreSQL's own text, whatever type parsers the application has set
@@ -117,4 +117,19 @@ function jsonOf(text: Text | undefined): JsonValue {
 /** A value for a json column; null for an absent one. */
 export function jsonText(value: JsonValue | Reason | null): string | null {
   return value === null ? null : JSON.stringify(value)
+}
+
+/** An entry and the journal's clock. */
+export function seenOf(row: readonly Text[]): Seen {
+  return { entry: entryOf(row), nowMs: timeOf(row[ENTRY_WIDTH]) }
+}
+
+/** Entries by their ids. */
+export function byId(rows: readonly (readonly Text[])[]): Map<string, Seen> {
+  return new Map(rows.map((row) => [row[0] ?? '', seenOf(row)]))
+}
+
+/** Rows of id and time. */
+export function timesById(rows: readonly (readonly Text[])[]): Map<string, number> {
+  return new Map(rows.map((row) => [row[0] ?? '', timeOf(row[1])]))
 }

@@ -92,7 +92,8 @@ WHERE r.namespace = $1::text AND r.effect = $2::text ORDER BY r.started_at DESC 
  *
  * Parameters: $1 run id, $2 fence, $3 cursor; arrays of one length $4 group_id, $5 external_id, $6 created (µs), $7 state,
  * $8 minor_units, $9 undone, $10 currency, $11 reference, $12 key, $13 owned; and $14 counts (JSON).
- * The first row tells whether the audit is this auditor's; each other one, the place (from 1) of a new operation.
+ * The first row tells whether the audit is this auditor's; each other one, the place (from 1) of an operation that was
+ * there before. Of two in one batch, both are new here.
  */
 export const stageOperations: StatementFor = (schema) => ({
   name: 'counterfoil_audit_stage_1',
@@ -118,7 +119,8 @@ WITH mine AS (
 )
 SELECT 'mine', count(*) FROM mine
 UNION ALL
-SELECT 'added', min(i.place) FROM added AS a JOIN given AS i USING (group_id, external_id) GROUP BY a.group_id, a.external_id`,
+SELECT 'repeated', i.place FROM given AS i
+WHERE NOT EXISTS (SELECT FROM added AS a WHERE a.group_id = i.group_id AND a.external_id = i.external_id)`,
 })
 
 /**
@@ -149,14 +151,10 @@ FROM found AS f
 WHERE o.run_id = $1::uuid AND o.group_id = f.group_id AND o.external_id = f.external_id`,
 })
 
-/** Forgets a part of the list of an audit. Parameters: $1 run id, $2 how many at most. A row each. */
+/** Forgets a part of the list of an audit. Parameters: $1 run id, $2 from and $3 up to this group id (null: to the end). */
 export const clearOperations: StatementFor = (schema) => ({
   name: 'counterfoil_audit_clear_1',
   text: `
 DELETE FROM ${schema}.audit_operations AS o
-WHERE o.run_id = $1::uuid AND (o.group_id, o.external_id) IN (
-  SELECT s.group_id, s.external_id FROM ${schema}.audit_operations AS s WHERE s.run_id = $1::uuid
-  ORDER BY s.group_id, s.external_id LIMIT $2::bigint
-)
-RETURNING 1`,
+WHERE o.run_id = $1::uuid AND o.group_id >= $2::uuid AND ($3::uuid IS NULL OR o.group_id < $3::uuid)`,
 })
