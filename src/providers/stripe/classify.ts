@@ -89,7 +89,9 @@ function afterSendFailed(error: Error, detail: unknown): NotExecuted | OutcomeUn
   const code = codeIn(detail) ?? 'connection_error'
   const message = detail instanceof Error ? `${error.message} ${causeText(detail)}` : error.message
   const unsent = (detail instanceof SendFailed && !detail.written) || isConnectionFailure(detail)
-  return unsent ? new NotExecuted(code, message, { cause: error, unreachable: isConnectionFailure(detail) }) : new OutcomeUnknown(code, message, { cause: error })
+  return unsent
+    ? new NotExecuted(code, message, { cause: error, unreachable: isConnectionFailure(detail) })
+    : new OutcomeUnknown(code, message, { cause: error })
 }
 
 function causeText(detail: Error): string {
