@@ -1,0 +1,167 @@
+import type { Ledger } from 'counterfoil/testing'
+import type { Pool } from 'pg'
+import type { Load } from './load.js'
+import { CHARGE_ORDER, CHARGE_TIP, type Order, tipOf } from './shop.js'
+
+/** What is true at the end, seen from outside: the gateway's own books, the shop's tables, and how the entries stand. */
+export interface Facts {
+  readonly load: Load
+  readonly ledger: Ledger
+  readonly entries: readonly EntryRow[]
+  readonly settlements: readonly SettlementRow[]
+  /** Ids in the shop's table of orders. */
+  readonly ordersKept: ReadonlySet<string>
+}
+
+export interface EntryRow {
+  readonly effect: string
+  readonly key: string
+  readonly state: string
+  readonly settlement: string
+  readonly reason: string | null
+  readonly fence: number
+  readonly attempts: number
+  readonly firstSentAtMs: number | null
+}
+
+export interface SettlementRow {
+  readonly effect: string
+  readonly key: string
+  readonly outcome: string
+  readonly externalId: string | null
+  readonly atMs: number
+}
+
+export interface Findings {
+  readonly effects: number
+  readonly charges: number
+  /** Keys that were charged more than once. */
+  readonly chargedTwice: number
+  /** Effects that were accepted and have not come to an end, or not to the one that is told. */
+  readonly lost: number
+  readonly parked: number
+  /** What must not be, in words; empty where all holds. */
+  readonly violations: readonly string[]
+}
+
+export async function gatherFacts(pool: Pool, ledger: Ledger, load: Load): Promise<Facts> {
+  const { rows: entries } = await pool.query<EntryRow>(`
+    select effect, key, state, settlement, reason->>'code' as reason, fence::integer, attempts,
+      (extract(epoch from first_sent_at) * 1000)::double precision as "firstSentAtMs"
+    from counterfoil.entries`)
+  const { rows: settlements } = await pool.query<SettlementRow>(`
+    select effect, key, outcome, external_id as "externalId",
+      (extract(epoch from at) * 1000)::double precision as "atMs"
+    from settlements`)
+  const { rows: orders } = await pool.query<{ id: string }>('select id from orders')
+  return { load, ledger, entries, settlements, ordersKept: new Set(orders.map((order) => order.id)) }
+}
+
+/** Compares the facts. It knows nothing of how the engine works, only what it promises. */
+export function findViolations(facts: Facts): Findings {
+  const wanted = wantedKeys(facts)
+  const entries = new Map(facts.entries.map((entry) => [nameOf(entry), entry]))
+  const settled = groupBy(facts.settlements, nameOf)
+  const violations = [
+    ...ordersAndEntries(facts, wanted, entries),
+    ...[...entries.values()].flatMap((entry) => endOf(entry, facts.ledger, settled.get(nameOf(entry)) ?? [])),
+    ...orderPerCustomer(facts),
+  ]
+  const unended = [...wanted].filter((name) => !isAtEnd(entries.get(name)))
+  const unpaid = facts.entries.filter(
+    ({ state, key }) => state === 'succeeded' && facts.ledger.charges(key).length === 0,
+  )
+  const chargedTwice = facts.ledger.businessKeys().filter((key) => facts.ledger.charges(key).length > 1)
+  return {
+    effects: facts.entries.length,
+    charges: facts.ledger.totals().charges,
+    chargedTwice: chargedTwice.length,
+    lost: unended.length + unpaid.length,
+    parked: facts.entries.filter((entry) => entry.state === 'parked').length,
+    violations,
+  }
+}
+
+function nameOf({ effect, key }: { readonly effect: string; readonly key: string }): string {
+  return `${effect} ${key}`
+}
+
+/** The effects that there must be: a charge for every order, and a tip for every tipped order that has ended. */
+function wantedKeys({ load, settlements }: Facts): Set<string> {
+  const ended = new Set(settlements.filter((each) => each.effect === CHARGE_ORDER).map((each) => each.key))
+  return new Set([
+    ...load.orders.map((order) => nameOf({ effect: CHARGE_ORDER, key: order.id })),
+    ...load.orders
+      .filter((order) => order.tipped && ended.has(order.id))
+      .map((order) => nameOf({ effect: CHARGE_TIP, key: tipOf(order.id) })),
+  ])
+}
+
+function ordersAndEntries(
+  { load, ledger, ordersKept }: Facts,
+  wanted: ReadonlySet<string>,
+  entries: ReadonlyMap<string, EntryRow>,
+): string[] {
+  return [
+    ...[...wanted].filter((name) => !entries.has(name)).map((name) => `${name} was accepted, and there is no entry`),
+    ...[...entries.keys()].filter((name) => !wanted.has(name)).map((name) => `${name} has an entry, and nobody asked`),
+    ...load.orders
+      .filter(({ id }) => !ordersKept.has(id))
+      .map(({ id }) => `${id} was committed and is not in the shop`),
+    ...load.rolledBack
+      .filter((id) => ordersKept.has(id) || ledger.charges(id).length > 0)
+      .map((id) => `${id} was rolled back, and left something`),
+  ]
+}
+
+function isAtEnd(entry: EntryRow | undefined): boolean {
+  return entry !== undefined && ['succeeded', 'failed', 'parked'].includes(entry.state) && entry.settlement !== 'dead'
+}
+
+function endOf(entry: EntryRow, ledger: Ledger, settlements: readonly SettlementRow[]): string[] {
+  const name = nameOf(entry)
+  const charges = ledger.charges(entry.key)
+  const said: string[] = []
+  if (!isAtEnd(entry)) said.push(`${name} has not ended: ${entry.state}, settlement ${entry.settlement}`)
+  if (charges.length > 1) said.push(`${name} was charged ${charges.length} times`)
+  if (entry.state === 'succeeded' && charges.length === 0) said.push(`${name} succeeded, and there is no charge`)
+  if (entry.state === 'failed' && charges.length > 0) said.push(`${name} failed, and there is a charge`)
+  const settledOnce = entry.state === 'parked' ? 0 : 1
+  if (settlements.length !== settledOnce)
+    said.push(`${name} is ${entry.state}, and was settled ${settlements.length} times`)
+  for (const { outcome, externalId } of settlements) {
+    if (outcome !== entry.state) said.push(`${name} is ${entry.state}, and was settled as ${outcome}`)
+    const [charge] = charges
+    if (externalId !== null && charge?.paymentIntent !== externalId) {
+      said.push(`${name} was settled with ${externalId}, and the charge is of ${charge?.paymentIntent}`)
+    }
+  }
+  return said
+}
+
+/** The ledger stands in the order in which money moved: in it, each customer's orders must ascend. */
+function orderPerCustomer({ load, ledger }: Facts): string[] {
+  const orders = new Map<string, Order>(load.orders.map((order) => [order.id, order]))
+  const last = new Map<string, Order>()
+  const said: string[] = []
+  for (const { businessKey } of ledger.all()) {
+    const order = orders.get(businessKey ?? '')
+    if (order === undefined) continue
+    const before = last.get(order.customer)
+    if (before !== undefined && before.place > order.place) {
+      said.push(`${order.customer}: ${before.id} was charged before ${order.id}, which came first`)
+    }
+    last.set(order.customer, order)
+  }
+  return said
+}
+
+function groupBy<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const group = groups.get(nameOf(item))
+    if (group === undefined) groups.set(nameOf(item), [item])
+    else group.push(item)
+  }
+  return groups
+}

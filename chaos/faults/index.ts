@@ -1,0 +1,22 @@
+import type { Fault } from '../fault.js'
+import { connectionsTerminated, databaseBlackhole, databaseCut, databaseRestarted, databaseSlow } from './database.js'
+import { gatewayDown, rateLimited } from './gateway.js'
+import { deployed, killed, stopped } from './processes.js'
+import { redisFlushed, redisPartitioned, redisRestarted } from './redis.js'
+
+/** All faults that strike by themselves. Those of single requests (`REQUEST_FAULTS`) come on top. */
+export const FAULTS: readonly Fault[] = [
+  killed,
+  stopped,
+  deployed,
+  databaseRestarted,
+  connectionsTerminated,
+  databaseCut,
+  databaseBlackhole,
+  databaseSlow,
+  redisFlushed,
+  redisRestarted,
+  redisPartitioned,
+  gatewayDown,
+  rateLimited,
+]

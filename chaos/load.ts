@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { postgresJournal } from 'counterfoil/postgres'
+import type { Dice } from './dice.js'
+import { inTransaction, type Order, shopCounterfoil } from './shop.js'
+import type { World } from './world.js'
+
+const BATCH = 40
+/** Orders that wait at most: enough that no worker idles, few enough that faults meet all of a run. */
+const BACKLOG = 1_500
+
+export interface LoadPlan {
+  readonly customers: number
+  /** How many orders at most. */
+  readonly orders: number
+  readonly dice: Dice
+  /** Aborts when no more orders are wanted. */
+  readonly until: AbortSignal
+}
+
+/** What was asked of the shop. Orders that were rolled back must leave nothing. */
+export interface Load {
+  readonly orders: readonly Order[]
+  readonly rolledBack: readonly string[]
+}
+
+/**
+ * Takes orders, in transactions of the shop's own that write the orders and enqueue their charges; some are rolled
+ * back on purpose. A transaction whose end is not known is done again with the same orders: that is what keys are for.
+ */
+export async function takeOrders(world: World, plan: LoadPlan): Promise<Load> {
+  const journal = postgresJournal(world.pool, { listen: false })
+  const { counterfoil, chargeOrder } = shopCounterfoil(world.gateway, { journal })
+  const orders: Order[] = []
+  const rolledBack: string[] = []
+  const places = new Map<string, number>()
+
+  while (orders.length < plan.orders && !plan.until.aborted) {
+    const size = Math.min(BATCH, plan.orders - orders.length)
+    const batch = Array.from({ length: size }, (_, i) => nextOrder(plan, places, orders.length + i))
+    if (plan.dice.chance(0.1)) {
+      const ghosts = batch.slice(0, 3).map((order) => ({ ...order, id: `ghost-${order.id}` }))
+      rolledBack.push(...ghosts.map((ghost) => ghost.id))
+      await write(ghosts, new Error('The customer left.'))
+    }
+    // In their order, and never two batches at once: the order of enqueueing is what serializeBy keeps.
+    // Also when time is over: whether the first try was committed decides what there must be.
+    while (!(await write(batch, null))) await sleep(50)
+    orders.push(...batch)
+    await untilTaken(orders.length - BACKLOG)
+  }
+  return { orders, rolledBack }
+
+  async function write(batch: readonly Order[], rollBackWith: Error | null): Promise<boolean> {
+    try {
+      await inTransaction(world.pool, async (tx) => {
+        await tx.query(
+          `insert into orders select * from unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::boolean[])
+           on conflict (id) do nothing`,
+          [
+            batch.map((order) => order.id),
+            batch.map((order) => order.customer),
+            batch.map((order) => order.place),
+            batch.map((order) => order.card),
+            batch.map((order) => order.tipped),
+          ],
+        )
+        await counterfoil.enqueueMany(chargeOrder, batch, { tx })
+        if (rollBackWith !== null) throw rollBackWith
+      })
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  async function untilTaken(count: number): Promise<void> {
+    while (count > 0 && !plan.until.aborted) {
+      const { rows } = await world.pool
+        .query<{ settled: number }>(
+          `select count(*)::integer as settled from settlements where effect = 'charge-order'`,
+        )
+        .catch(() => ({ rows: [] }))
+      if ((rows[0]?.settled ?? 0) >= count) return
+      await sleep(100)
+    }
+  }
+}
+
+function nextOrder({ customers, dice }: LoadPlan, places: Map<string, number>, number: number): Order {
+  const customer = `customer-${dice.below(customers)}`
+  const place = places.get(customer) ?? 0
+  places.set(customer, place + 1)
+  return {
+    id: `order-${number}`,
+    customer,
+    place,
+    cents: 100 + dice.below(9_900),
+    card: dice.chance(0.03) ? 'pm_card_chargeDeclined' : 'pm_card_visa',
+    tipped: dice.chance(0.25),
+  }
+}

@@ -1,0 +1,32 @@
+/** Chaos: real processes under real faults. See `npm run chaos -- --help`. */
+import { writeFile } from 'node:fs/promises'
+import { type ChaosOptions, parseArguments } from './arguments.js'
+import { hasRedisServer, NO_REDIS } from './redis.js'
+import { toJson, toText } from './report.js'
+import { runChaos } from './run.js'
+
+const parsed = parseArguments(process.argv.slice(2))
+if (parsed.kind === 'say') {
+  const out = parsed.exitCode === 0 ? process.stdout : process.stderr
+  out.write(parsed.text)
+  process.exitCode = parsed.exitCode
+} else {
+  process.exitCode = await main(parsed.options)
+}
+
+async function main({ effects, json, ...options }: ChaosOptions): Promise<number> {
+  const stopped = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopped.abort())
+  if (options.lease === 'redis' && !hasRedisServer()) process.stderr.write(`${NO_REDIS}\n`)
+  try {
+    const plan = { ...options, orders: effects, signal: stopped.signal }
+    const result = await runChaos(plan, (line) => process.stderr.write(`${line}\n`))
+    process.stdout.write(`${toText(result)}\n`)
+    if (json !== null) await writeFile(json, toJson(result))
+    return result.violations.length === 0 ? 0 : 1
+  } catch (error) {
+    if (error !== stopped.signal.reason) throw error
+    process.stderr.write('Stopped.\n')
+    return 130
+  }
+}

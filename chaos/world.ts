@@ -1,0 +1,110 @@
+import { type EmbeddedPostgres, startEmbeddedPostgres } from 'counterfoil/embedded'
+import { migrate } from 'counterfoil/postgres'
+import { type GatewayProcess, startGatewayProcess } from 'counterfoil/testing'
+import { Pool } from 'pg'
+import { TcpProxy } from './proxy.js'
+import { hasRedisServer, OwnRedis } from './redis.js'
+import { SHOP_SCHEMA } from './shop.js'
+import { SEARCH_LAG_MS } from './timing.js'
+import { Worker } from './worker.js'
+
+/** A place for a worker, which is filled anew when its worker was killed, and the network between it and the servers. */
+export class Place {
+  readonly toDatabase: TcpProxy
+  readonly toRedis: TcpProxy | null
+  readonly #start: () => Worker
+  #worker: Worker
+
+  constructor(toDatabase: TcpProxy, toRedis: TcpProxy | null, start: () => Worker) {
+    this.toDatabase = toDatabase
+    this.toRedis = toRedis
+    this.#start = start
+    this.#worker = start()
+  }
+
+  get worker(): Worker {
+    return this.#worker
+  }
+
+  /** SIGKILLs its worker, and lets another begin. */
+  async replaceKilled(): Promise<void> {
+    await this.#worker.kill()
+    this.#worker = this.#start()
+  }
+
+  /** Asks its worker to end (SIGTERM) and lets another begin beside it, as a rolling deploy does. */
+  async replaceStopped(): Promise<void> {
+    const leaving = this.#worker
+    this.#worker = this.#start()
+    leaving.signal('SIGTERM')
+    await leaving.exited
+  }
+}
+
+/** The parts that chaos strikes: real servers and real processes. */
+export interface World {
+  readonly postgres: EmbeddedPostgres
+  readonly gateway: GatewayProcess
+  readonly redis: OwnRedis | null
+  readonly places: readonly Place[]
+  /** For the run itself, past all proxies. */
+  readonly pool: Pool
+  /** What workers reported of errors outside one effect, and how often. */
+  readonly errors: Map<string, number>
+  close(): Promise<void>
+}
+
+export interface WorldPlan {
+  readonly workers: number
+  readonly lease: 'postgres' | 'redis'
+  readonly seed: number
+}
+
+/** Starts everything. Whatever was started ends with `close`, and with this process. */
+export async function openWorld(plan: WorldPlan): Promise<World> {
+  const closing: (() => Promise<unknown>)[] = []
+  const close = async (): Promise<void> => {
+    for (const each of closing.splice(0).reverse()) await each()
+  }
+  try {
+    const postgres = await startEmbeddedPostgres({ settings: { max_connections: '100' } })
+    closing.push(() => postgres.stop())
+    const gateway = await startGatewayProcess({ seed: plan.seed, searchLagMs: SEARCH_LAG_MS })
+    closing.push(() => gateway.stop())
+    const redis = plan.lease === 'redis' && hasRedisServer() ? await OwnRedis.start() : null
+    if (redis !== null) closing.push(() => redis.stop())
+    const pool = new Pool({ connectionString: postgres.connectionString, max: 4, connectionTimeoutMillis: 5_000 })
+    pool.on('error', () => undefined)
+    closing.push(() => pool.end())
+    await pool.query(SHOP_SCHEMA)
+    await migrate(pool)
+    const errors = new Map<string, number>()
+    const places: Place[] = []
+    closing.push(async () => {
+      await Promise.all(places.map((place) => place.worker.kill()))
+      await Promise.all(places.flatMap((place) => [place.toDatabase.close(), place.toRedis?.close()]))
+    })
+    for (let i = 0; i < plan.workers; i++) places.push(await openPlace({ postgres, gateway, redis, errors }))
+    await Promise.all(places.map((place) => place.worker.ready))
+    return { postgres, gateway, redis, places, pool, errors, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function openPlace({
+  postgres,
+  gateway,
+  redis,
+  errors,
+}: Pick<World, 'errors' | 'gateway' | 'postgres' | 'redis'>) {
+  const toDatabase = await TcpProxy.to(postgres)
+  const toRedis = redis === null ? null : await TcpProxy.to({ host: '127.0.0.1', port: redis.port })
+  const url = new URL(postgres.connectionString)
+  url.port = String(toDatabase.port)
+  const { host, port } = gateway
+  const workerPlan = { databaseUrl: url.href, redisPort: toRedis?.port ?? null, gateway: { host, port } }
+  const note = (message: string): void => void errors.set(message, (errors.get(message) ?? 0) + 1)
+  return new Place(toDatabase, toRedis, () => new Worker(workerPlan, note))
+}
