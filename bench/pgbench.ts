@@ -79,7 +79,8 @@ async function pgbench(load: Load, forMs: number): Promise<{ transactionsPerSeco
     env: { ...process.env, PGPASSWORD: decodeURIComponent(password), PGOPTIONS: BY_INDEX },
   })
   const transactions = Number(/actually processed: (\d+)/.exec(stdout)?.[1])
-  const transactionsPerSecond = Number(/tps = ([\d.]+)/.exec(stdout)?.[1])
+  // It leaves the rate out where nothing was done in the time.
+  const transactionsPerSecond = transactions === 0 ? 0 : Number(/tps = ([\d.]+)/.exec(stdout)?.[1])
   if (Number.isNaN(transactions + transactionsPerSecond)) throw new Error(`pgbench said what is not known:\n${stdout}`)
   return { transactions, transactionsPerSecond }
 }

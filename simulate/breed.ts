@@ -1,13 +1,10 @@
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Mutant } from './mutants.js'
 
 /** The compiled package: this program runs from `build/simulate`. */
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
-
-/** What the simulator loads: the production engine, its protocol, the journal in memory, and itself. */
-const PARTS = ['protocol', 'system', 'engine', 'journal', 'lease', 'testing/simulation']
 
 type Simulation = typeof import('counterfoil/testing')
 
@@ -20,11 +17,8 @@ type Simulation = typeof import('counterfoil/testing')
 export async function breed({ name, file, code, mutation }: Mutant): Promise<Simulation> {
   const home = join(ROOT, 'build', 'mutants', name.replaceAll(/[^a-z0-9]+/gi, '-'))
   await rm(home, { recursive: true, force: true })
-  await mkdir(home, { recursive: true })
-  const isCode = (path: string): boolean => !/\.(map|d\.ts)$/.test(path) && !/(postgres|redis)/.test(path)
-  for (const part of PARTS) {
-    await cp(join(ROOT, 'dist', part), join(home, part), { recursive: true, filter: isCode })
-  }
+  const isCode = (source: string): boolean => !/\.(map|d\.ts|tsbuildinfo)$/.test(source)
+  await cp(join(ROOT, 'dist'), home, { recursive: true, filter: isCode })
   const path = join(home, `${file}.js`)
   const text = await readFile(path, 'utf8')
   const pieces = text.split(code)

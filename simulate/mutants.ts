@@ -52,15 +52,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the lease is measured from after the claim',
     file: 'engine/worker',
-    code: 'await this.#core.carry(effect, { ...seen, askedAtMs })',
-    mutation: 'await this.#core.carry(effect, { ...seen, askedAtMs: this.#core.context.clock.monotonicMs() })',
+    code: 'this.#core.carry(effect, { ...seen, askedAtMs })',
+    mutation: 'this.#core.carry(effect, { ...seen, askedAtMs: clock.monotonicMs() })',
     breaks: ['P3', 'P2', 'P1'],
     withinSeeds: 20_000,
   },
   {
     name: 'the deadline is not looked at before sending',
     file: CALL,
-    code: 'if (time.clock.monotonicMs() >= time.deadlineMs)',
+    code: 'if (terms.clock.monotonicMs() >= terms.deadlineMs)',
     mutation: 'if (false)',
     breaks: ['P3', 'P2', 'P1'],
     withinSeeds: 2_000,
@@ -286,12 +286,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the consequence is committed before the outcome is recorded',
     file: HOLDER,
-    code: 'const { outcome, callOver } = end',
-    mutation: `const { outcome, callOver } = end
-        if (outcome.kind === 'executed') {
-          const settled = { kind: 'succeeded', receipt: outcome.receipt, externalId: outcome.externalId }
+    code: 'const retryInMs = this.#retryInMs(entry, end.outcome)',
+    mutation: `if (end.outcome.kind === 'executed') {
+          const { receipt, externalId } = end.outcome
+          const settled = { kind: 'succeeded', receipt, externalId }
           await this.#context.journal.transaction(async (tx) => this.#effect.settled?.(tx, input.value, settled)).catch(() => null)
-        }`,
+        }
+        const retryInMs = this.#retryInMs(entry, end.outcome)`,
     breaks: ['I5'],
     withinSeeds: 500,
   },

@@ -134,7 +134,8 @@ export class Results {
 
   #ofMutants(): string[] {
     if (this.#hunted.length === 0) return []
-    const lines = this.#hunted.map(({ name, withinSeeds, killedBy }) => {
+    const lines = this.#hunted.map(({ name, withinSeeds, killedBy, trouble }) => {
+      if (trouble !== null) return `  NOT MADE  ${name}: ${trouble}`
       if (killedBy === null) return `  SURVIVES ${withinSeeds} seeds  ${name}`
       return `  ${String(killedBy.seed).padStart(6)} of ${String(withinSeeds).padStart(6)}  ${name}: ${killedBy.invariant}`
     })

@@ -18,4 +18,6 @@ export interface Verdict {
   readonly withinSeeds: number
   /** The first history that showed it; null: it survived. */
   readonly killedBy: Failure | null
+  /** Why it could not even be made. */
+  readonly trouble: string | null
 }

@@ -19,7 +19,15 @@ async function work(task: Task): Promise<Done> {
     case 'exhaustive':
       return { kind: 'exhaustive', exhausted: await explore(at(SMALL_WORLDS, task.world)) }
     case 'mutant':
-      return { kind: 'mutant', verdict: await hunt(at(MUTANTS, task.mutant)) }
+      return { kind: 'mutant', verdict: await verdictOn(at(MUTANTS, task.mutant)) }
+  }
+}
+
+async function verdictOn(mutant: Mutant): Promise<Verdict> {
+  try {
+    return await hunt(mutant)
+  } catch (error) {
+    return { name: mutant.name, withinSeeds: mutant.withinSeeds, killedBy: null, trouble: String(error) }
   }
 }
 
@@ -31,9 +39,9 @@ async function hunt(mutant: Mutant): Promise<Verdict> {
     const seeds = Math.min(STRIDE, withinSeeds - firstSeed + 1)
     const { violations } = await mutated.simulate({ firstSeed, seeds })
     const killedBy = violations.find(kills)
-    if (killedBy !== undefined) return { name, withinSeeds, killedBy }
+    if (killedBy !== undefined) return { name, withinSeeds, killedBy, trouble: null }
   }
-  return { name, withinSeeds, killedBy: null }
+  return { name, withinSeeds, killedBy: null, trouble: null }
 }
 
 function at<T>(all: readonly T[], index: number): T {
