@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { hasPgbench } from './pgbench.js'
+import { hasPgbench } from './has-pgbench.js'
 import { type OwnServer, openPostgres, type PostgresServer, startRedis } from './servers.js'
 import { ServiceProcess } from './service/channel.js'
 import type { System } from './system.js'

@@ -14,14 +14,6 @@ const run = promisify(execFile)
 /** More clients than this only make two cores switch between backends. */
 const MOST_CLIENTS = 64
 
-/** Whether this machine has it. */
-export async function hasPgbench(): Promise<boolean> {
-  return run('pgbench', ['--version']).then(
-    () => true,
-    () => false,
-  )
-}
-
 /** Measures a cell once without a client. */
 export async function measurePgbench(ground: Ground, cell: Cell, form: PgbenchForm, times: Times): Promise<Sample> {
   const { databaseUrl } = await ground.fresh(cell.system, 0)
