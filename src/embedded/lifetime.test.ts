@@ -31,10 +31,14 @@ async function numbersIn(connectionString: string): Promise<Set<number>> {
 async function pathWithout(program: string): Promise<string> {
   const bin = join(folder, `without-${program}`)
   await mkdir(bin)
+  const linked = new Set<string>()
   for (const source of (process.env.PATH ?? '').split(delimiter)) {
     if (!existsSync(source)) continue
     for (const name of readdirSync(source)) {
-      if (name !== program && !existsSync(join(bin, name))) symlinkSync(join(source, name), join(bin, name))
+      // Not by existsSync, which follows a link and calls one that leads nowhere absent.
+      if (name === program || linked.has(name)) continue
+      linked.add(name)
+      symlinkSync(join(source, name), join(bin, name))
     }
   }
   return bin
