@@ -11,6 +11,7 @@ import {
   isCompensable,
   nothingUndone,
   STATES,
+  stateAfterUndoing,
   type UndoneSoFar,
   withEnded,
   withReserved,
@@ -49,6 +50,16 @@ describe('how much may be undone', () => {
         }
       }),
     )
+  })
+
+  it('leaves a part that was refused while all the rest was undone', () => {
+    const part = { minorUnits: 1, whole: false }
+    const rest = { minorUnits: 99, whole: true }
+    const both = withReserved(withReserved(nothingUndone(eur(100)), part), rest)
+    const sofar = withEnded(withEnded(both, { ...part, undone: false }), { ...rest, undone: true })
+    expect(sofar).toMatchObject({ undoneMinorUnits: 99, reservedMinorUnits: 0, whole: 'none' })
+    expect(stateAfterUndoing(sofar)).toBe('succeeded')
+    expect(admitCompensation({ part: null }, sofar)).toEqual({ admitted: true, minorUnits: 1, whole: true })
   })
 
   it('is all of an amount that nobody knows, once, and no part of it', () => {

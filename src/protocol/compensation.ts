@@ -110,12 +110,16 @@ export function withEnded(
   ended: { readonly minorUnits: number | null; readonly whole: boolean; readonly undone: boolean },
 ): UndoneSoFar {
   const amount = ended.minorUnits ?? 0
-  const all = ended.whole && ended.undone && sofar.total !== null ? sofar.total.minorUnits : null
+  // "All" without an amount began while nothing else was undone; with one, it is what was left then, and a part that was
+  // under way beside it may have been refused since: that part remains.
+  const undone = ended.minorUnits ?? sofar.total?.minorUnits ?? 0
+  const undoneMinorUnits = sofar.undoneMinorUnits + (ended.undone ? undone : 0)
+  const nothingRemains = sofar.total === null || undoneMinorUnits >= sofar.total.minorUnits
   return {
     total: sofar.total,
     reservedMinorUnits: sofar.reservedMinorUnits - amount,
-    undoneMinorUnits: all ?? sofar.undoneMinorUnits + (ended.undone ? amount : 0),
-    whole: ended.whole ? (ended.undone ? 'done' : 'none') : sofar.whole,
+    undoneMinorUnits,
+    whole: ended.whole ? (ended.undone && nothingRemains ? 'done' : 'none') : sofar.whole,
   }
 }
 

@@ -64,11 +64,14 @@ describe('several real processes', () => {
       await gateway.control.reset()
       await gateway.control.configure({ level: doubt === 'key' ? 'keys' : 'lookup' })
       await gateway.control.fault({ method: 'POST', times: 1, fault: { kind: 'commit_after_client_gave_up' } })
-      const [first, second] = await startWorkers(2, { doubt, timeoutMs: 1_000, leaseGraceMs: 300 })
+      const plan = { doubt, timeoutMs: 1_000, leaseGraceMs: 300 }
+      const [first] = await startWorkers(1, plan)
       first?.perform(`killed-${doubt}`)
       await gateway.control.until('received', { method: 'POST' })
       await first?.signal('SIGKILL')
       await gateway.control.until('executed', { method: 'POST' })
+      // Only now: on a busy machine the late commit may outlast what this service declares of itself (`settlesWithin`).
+      const [second] = await startWorkers(1, plan)
       second?.perform(`killed-${doubt}`)
       await second?.until(() => second.answers().length === 1)
       const ledger = await gateway.control.ledger()

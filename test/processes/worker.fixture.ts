@@ -59,7 +59,7 @@ const execute: Provider<Order, Charge>['execute'] = (order, call) => charge(orde
 const providers: Record<Plan['doubt'], Provider<Order, Charge>> = {
   park: { execute, inDoubt: 'park' },
   key: { execute, idempotencyKey: { window: plan.keyWindowMs ?? 86_400_000 } },
-  find: { execute, find: (_order, call) => byReference(call.reference, call.signal), settlesWithin: 200 },
+  find: { execute, find: (_order, call) => byReference(call.reference, call.signal), settlesWithin: 5_000 },
 }
 
 const chargeOrder = defineEffect<Order, Charge>({
