@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Event, Intent, Journal } from '../../protocol/index.js'
-import { accepted, type ConformanceCase, EXECUTED, readEntry, termsOf, writeEvent } from './subject.js'
+import { accepted, type ConformanceCase, EXECUTED, REJECTED, readEntry, termsOf, writeEvent } from './subject.js'
 
 /** Effects of one `serializeKey`: one at a time, in the order of their enqueueing. */
 export function turnCases<Tx>(): ConformanceCase<Tx>[] {
@@ -47,6 +47,28 @@ export function turnCases<Tx>(): ConformanceCase<Tx>[] {
           knownAbsent: false,
         })
         assert.equal((await journal.claim(second.id, termsOf('me')))?.claimed, true)
+      },
+    },
+    {
+      name: 'a new generation takes its place behind what was waiting when it was asked for',
+      run: async ({ journal, elapse }, world) => {
+        const serializeKey = 'customer-5'
+        const [renewed, waiting] = [world.intent({ serializeKey }), world.intent({ serializeKey })]
+        await enqueueAll(journal, [renewed, waiting])
+        const claimed = await journal.claim(renewed.id, termsOf('me'))
+        assert.equal(claimed?.claimed, true)
+        await writeEvent(journal, claimed.entry, REJECTED)
+        await elapse(10)
+        const { effect, key } = renewed
+        const next = world.intent({ effect, key, generation: 2, serializeKey })
+        const begun = await journal.renew({ intent: next, terms: termsOf('me') })
+        assert.equal(begun?.created, true)
+        assert.equal(begun.entry.state, 'pending')
+        assert.equal((await journal.claim(next.id, termsOf('me')))?.claimed, false, 'the other waits for longer')
+        const taken = await journal.claim(waiting.id, termsOf('me'))
+        assert.equal(taken?.claimed, true)
+        await writeEvent(journal, taken.entry, EXECUTED)
+        assert.equal((await journal.claim(next.id, termsOf('me')))?.claimed, true)
       },
     },
     {

@@ -34,6 +34,7 @@ import { isSettleable, markSettled, noteSettlementFailure } from '../settlement.
 import { MemoryCompensations } from './compensations.js'
 import { MemoryInbox } from './inbox.js'
 import { MemoryTransaction } from './transaction.js'
+import { hasTurn } from './turns.js'
 
 /** Where in an operation a simulator may hold it up, let others go first, or break it. */
 export type Moment = 'before' | 'after'
@@ -62,6 +63,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   readonly inbox: InboxStore<MemoryTransaction>
   readonly #clock: Clock
   readonly #pause: (operation: keyof Journal, moment: Moment) => Promise<void>
+  /** Each at the place where its generation began: what was written in the same millisecond keeps its order. */
   readonly #entries = new Map<string, Entry>()
   readonly #history = new Map<string, Entry[]>()
   readonly #awaited = new Set<string>()
@@ -140,7 +142,8 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     const nowMs = this.#now()
     const entry = this.#entries.get(id)
     if (entry === undefined) return null
-    if (!isClaimable(entry, nowMs) || !this.#hasTurn(entry)) return { claimed: false, entry: copy(entry), nowMs }
+    if (!isClaimable(entry, nowMs) || !hasTurn(entry, this.#entries.values()))
+      return { claimed: false, entry: copy(entry), nowMs }
     return { claimed: true, entry: copy(this.#put(claim(entry, terms, nowMs))), nowMs }
   }
 
@@ -161,25 +164,11 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     const heads: Head[] = []
     for (const { entry } of this.#dueOf(effects)) {
       const { id, namespace, effect, serializeKey } = entry
-      if (serializeKey === null || !isClaimable(entry, nowMs) || !this.#hasTurn(entry)) continue
+      if (serializeKey === null || !isClaimable(entry, nowMs) || !hasTurn(entry, this.#entries.values())) continue
       if (heads.length < limit) heads.push({ id, namespace, effect, serializeKey })
     }
     await this.#pause('heads', 'after')
     return heads
-  }
-
-  /** Entries stand in the map in the order in which they came into being. */
-  #hasTurn(entry: Entry): boolean {
-    if (entry.serializeKey === null || entry.state !== 'pending') return true
-    let before = true
-    for (const other of this.#entries.values()) {
-      if (other.id === entry.id) before = false
-      else if (other.namespace === entry.namespace && other.serializeKey === entry.serializeKey) {
-        if (other.state === 'executing' || other.state === 'in_doubt') return false
-        if (before && other.state === 'pending') return false
-      }
-    }
-    return true
   }
 
   async write(writes: readonly JournalWrite[]): Promise<readonly Written[]> {
@@ -204,6 +193,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     let begun: Begun | null = null
     if (entry !== undefined && mayRenew(entry, intent)) {
       this.#history.set(entry.id, [...(this.#history.get(entry.id) ?? []), entry])
+      this.#entries.delete(entry.id)
       begun = { created: true, entry: copy(this.#put(renewed(entry, intent, terms, nowMs))), nowMs }
     } else if (entry !== undefined) {
       begun = { created: false, entry: copy(entry), nowMs }

@@ -44,9 +44,9 @@ export class World implements Scene, Watched {
   constructor(scenario: Scenario, told: { readonly timeline: boolean }, rule: Rule = bySeed(scenario)) {
     this.scenario = scenario
     this.terms = scenario.terms
-    if (told.timeline) this.timeline = new Timeline(() => this.nowMs)
     const dice = new Dice(scenario.seed)
     this.agenda = rule.agenda
+    if (told.timeline) this.timeline = new Timeline(() => this.nowMs)
     this.fates = rule.fates
     this.#struck = rule.struck
     this.#latestMs = BEGINS_AT_MS + scenario.quietAtMs + patienceMs(scenario)
