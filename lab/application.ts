@@ -3,6 +3,7 @@ import Stripe from 'stripe'
 /** The application that all strategies share: a shop that must take the money for an order once. */
 export interface Order {
   readonly id: string
+  readonly customer: string
   readonly cents: number
   /** A test card of the gateway. */
   readonly card: string
@@ -31,11 +32,13 @@ export interface Queryable {
 export const APPLICATION_SCHEMA = `
   create table orders (
     id text primary key,
+    customer text not null,
     cents integer not null,
     card text not null,
     status text not null default 'open' check (status in ('open', 'paid', 'failed', 'in_doubt', 'parked')),
     charge_id text,
     failure text,
+    accepted_at timestamptz,
     settled_at timestamptz
   );
   create function note_settlement() returns trigger language plpgsql as $$
@@ -54,6 +57,11 @@ export async function statusOf(db: Queryable, order: Order): Promise<OrderStatus
   const row = rows[0]
   if (row === undefined) throw new Error(`There is no order ${order.id}.`)
   return row.status
+}
+
+/** The shop accepts the order; it will see to the payment. */
+export async function accept(db: Queryable, order: Order): Promise<void> {
+  await db.query('update orders set accepted_at = coalesce(accepted_at, now()) where id = $1', [order.id])
 }
 
 /** What is asked of the gateway. `order_id` in the metadata is how anyone can tell later what a payment was for. */

@@ -23,13 +23,18 @@ describe('parseArguments', () => {
     expect(options).toMatchObject({ seed: 1, json: null, svg: null })
   })
 
-  it('takes several names, and all rows of a name, in the order of the table', () => {
+  it('takes several names, and all rows and variants of a name, in the order of the table', () => {
     const { strategies, faults } = optionsOf('--strategy', 'counterfoil, naive', '--fault', 'killed,none')
     expect(strategies.map(({ name, gateway }) => `${name}/${gateway}`)).toEqual([
       'naive/none',
       'counterfoil/keys',
       'counterfoil/lookup',
       'counterfoil/none',
+      'counterfoil/audit/none',
+      'counterfoil/outbox/lookup',
+      'counterfoil/inbox/keys',
+      'counterfoil/lease/keys',
+      'counterfoil/redis-lease/keys',
     ])
     expect(faults.map(({ name }) => name)).toEqual(['none', 'killed'])
   })

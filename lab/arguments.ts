@@ -81,15 +81,17 @@ function describe(): Command {
     .allowExcessArguments(false)
 }
 
+/** `counterfoil` means its variants too, such as `counterfoil/outbox`. */
 function pick<T extends { readonly name: string }>(what: string, all: readonly T[], text: string): readonly T[] {
   const wanted = text.split(',').map((name) => name.trim())
-  const unknown = wanted.filter((name) => !all.some((each) => each.name === name))
+  const isMeant = (name: string, each: T): boolean => each.name === name || each.name.startsWith(`${name}/`)
+  const unknown = wanted.filter((name) => !all.some((each) => isMeant(name, each)))
   if (unknown.length > 0) {
     throw new InvalidArgumentError(
       `There is no ${what} ${unknown.map((name) => JSON.stringify(name)).join(', ')}. There are: ${namesOf(all)}.`,
     )
   }
-  return all.filter((each) => wanted.includes(each.name))
+  return all.filter((each) => wanted.some((name) => isMeant(name, each)))
 }
 
 function namesOf(all: readonly { readonly name: string }[]): string {

@@ -4,7 +4,7 @@ import { Broker, type Consumer } from './broker.js'
 import { MAX_DELIVERIES, PREFETCH } from './timing.js'
 
 function message(id: string): Message {
-  return { id, order: { id: `order of ${id}`, cents: 100, card: 'pm_card_visa' } }
+  return { id, order: { id: `order of ${id}`, customer: 'c', cents: 100, card: 'pm_card_visa' } }
 }
 
 interface Held {

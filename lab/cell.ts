@@ -99,8 +99,14 @@ class CellRun {
     await pool.query(APPLICATION_SCHEMA)
     if (this.#cell.strategy.schema !== undefined) await pool.query(this.#cell.strategy.schema)
     await pool.query(
-      'insert into orders (id, cents, card) select * from unnest($1::text[], $2::integer[], $3::text[])',
-      [orders.map((order) => order.id), orders.map((order) => order.cents), orders.map((order) => order.card)],
+      `insert into orders (id, customer, cents, card)
+       select * from unnest($1::text[], $2::text[], $3::integer[], $4::text[])`,
+      [
+        orders.map(({ id }) => id),
+        orders.map(({ customer }) => customer),
+        orders.map(({ cents }) => cents),
+        orders.map(({ card }) => card),
+      ],
     )
   }
 

@@ -45,7 +45,7 @@ async function main(options: LabOptions): Promise<number> {
     )
     progress.end()
     await report(results, options, performance.now() - startedMs)
-    return brokenPromises(results).length === 0 ? 0 : 1
+    return brokenPromises(results).length > 0 || isIncomplete(results) ? 1 : 0
   } catch (error) {
     progress.end()
     if (!stopped.signal.aborted) throw error
@@ -55,10 +55,18 @@ async function main(options: LabOptions): Promise<number> {
   }
 }
 
+/** Where all must be run, as in CI, leaving something out is a failure. */
+function isIncomplete(results: readonly Result[]): boolean {
+  if (process.env.CI !== 'true' || results.every(({ verdict }) => verdict !== 'not-run')) return false
+  process.stderr.write('With CI=true nothing may be left out.\n')
+  return true
+}
+
 async function report(results: readonly Result[], options: LabOptions, tookMs: number): Promise<void> {
   const idea = ({ strategy, gateway }: Result): string => findStrategy(strategy, gateway).idea
   process.stdout.write(`${toTable(results, idea)}\n\n${toSummary(results)}\n`)
-  if (results.some((result) => result.verdict === 'not-run')) process.stdout.write(`Not run: redis-lock. ${NO_REDIS}\n`)
+  const notRun = [...new Set(results.filter(({ verdict }) => verdict === 'not-run').map(({ strategy }) => strategy))]
+  if (notRun.length > 0) process.stdout.write(`NOT RUN: ${notRun.join(', ')}. ${NO_REDIS}\n`)
   const declined = makeOrders(options.orders, options.seed).filter(isDeclined).length
   process.stdout.write(
     `Seed ${options.seed}; ${options.orders} orders a cell (${declined} with a card that is declined), five times as many ` +
@@ -66,7 +74,7 @@ async function report(results: readonly Result[], options: LabOptions, tookMs: n
   )
   if (options.json !== null) await writeFile(options.json, toJson(results))
   if (options.svg !== null) await writeFile(options.svg, toSvg(results))
-  for (const { gateway, fault } of brokenPromises(results)) {
-    process.stderr.write(`counterfoil broke its promise: gateway ${gateway}, ${fault}.\n`)
+  for (const { strategy, gateway, fault } of brokenPromises(results)) {
+    process.stderr.write(`${strategy} broke its promise: gateway ${gateway}, ${fault}.\n`)
   }
 }

@@ -19,6 +19,14 @@ it('strikes a quarter of the orders, none with a declined card, and spares all o
   expect(new Set([...struck, ...spared])).toEqual(new Set(orders))
 })
 
+it('gives every customer two orders, and strikes one of them at the most', () => {
+  const orders = makeOrders(40, 5)
+  const customersOf = (some: typeof orders) => new Set(some.map(({ customer }) => customer)).size
+  expect(customersOf(orders)).toBe(20)
+  const { struck } = strike(orders, 5)
+  expect(customersOf([...struck])).toBe(struck.length)
+})
+
 it('strikes no more than it may, one at least, and others for another seed', () => {
   expect(strike(makeOrders(100, 1), 1, 8).struck).toHaveLength(8)
   expect(strike(makeOrders(4, 1), 1).struck).toHaveLength(1)

@@ -1,5 +1,6 @@
 import type { Cell, Observation } from './cell.js'
 import { explain, predict } from './predictions.js'
+import { isCounterfoil } from './strategy.js'
 import { classOf, isBroken, type VerdictClass } from './verdict.js'
 
 /** A cell of the table, as the reports show it. */
@@ -48,6 +49,6 @@ export function notRun({ strategy, fault }: Cell, why: string): Result {
 export function brokenPromises(results: readonly Result[]): Result[] {
   return results.filter(
     ({ strategy, observed }) =>
-      strategy === 'counterfoil' && observed !== null && (isBroken(observed) || observed.crashes > 0),
+      isCounterfoil(strategy) && observed !== null && (isBroken(observed) || observed.crashes > 0),
   )
 }

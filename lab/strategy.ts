@@ -45,3 +45,8 @@ export interface Strategy {
   /** The nightly job, where the strategy has one: it runs when the day has come to rest. */
   audit?(services: Services): Promise<void>
 }
+
+/** Whether a row of that name is Counterfoil's: itself, or one of its ways of use, such as `counterfoil/outbox`. */
+export function isCounterfoil(name: string): boolean {
+  return name.split('/')[0] === 'counterfoil'
+}

@@ -1,5 +1,6 @@
 import { FAULTS } from '../faults/index.js'
 import type { Result } from '../result.js'
+import { isCounterfoil } from '../strategy.js'
 import { sum } from './sums.js'
 
 type Tone = 'harm' | 'held' | 'mended' | 'not-run' | 'waits'
@@ -85,7 +86,7 @@ function rowTops(rows: readonly Row[]): number[] {
   let top = HEAD.top + HEAD.height
   return rows.map((row, index) => {
     if (index > 0) top += CELL.height + CELL.gap
-    if (index > 0 && row.strategy === 'counterfoil' && rows[index - 1]?.strategy !== 'counterfoil') top += GROUP_GAP
+    if (index > 0 && isCounterfoil(row.strategy) && !isCounterfoil(rows[index - 1]?.strategy ?? '')) top += GROUP_GAP
     return top
   })
 }
@@ -195,8 +196,8 @@ function subtitle(results: readonly Result[]): string {
 }
 
 function description(results: readonly Result[]): string {
-  const ours = results.filter((result) => result.strategy === 'counterfoil')
-  const others = results.filter((result) => result.strategy !== 'counterfoil')
+  const ours = results.filter(({ strategy }) => isCounterfoil(strategy))
+  const others = results.filter(({ strategy }) => !isCounterfoil(strategy))
   const harmed = others.filter((result) => TONES[result.verdict] === 'harm').length
   return (
     `A heat map of strategies (rows) and faults (columns). Of ${others.length} cells of other strategies, ${harmed} end with ` +

@@ -1,6 +1,7 @@
 import Table from 'cli-table3'
 import pc from 'picocolors'
 import type { Result } from '../result.js'
+import { isCounterfoil } from '../strategy.js'
 import type { VerdictClass } from '../verdict.js'
 import { sum } from './sums.js'
 
@@ -115,8 +116,8 @@ function loud(count: number, tone: (text: string) => string): string {
 
 /** What it comes to, in a few lines. */
 export function toSummary(results: readonly Result[]): string {
-  const ours = results.filter((result) => result.strategy === 'counterfoil')
-  const others = results.filter((result) => result.strategy !== 'counterfoil')
+  const ours = results.filter(({ strategy }) => isCounterfoil(strategy))
+  const others = results.filter(({ strategy }) => !isCounterfoil(strategy))
   const lines: string[] = []
   if (others.length > 0) {
     const harmed = others.filter(({ verdict }) => verdict !== 'clean' && verdict !== 'not-run')

@@ -1,12 +1,24 @@
 import { request } from 'node:http'
-import { type Call, NotExecuted, OutcomeUnknown, type Provider, Rejected } from 'counterfoil'
+import { type Call, type ExternalOperation, NotExecuted, OutcomeUnknown, type Provider, Rejected } from 'counterfoil'
+import { stripePaymentIntents } from 'counterfoil/stripe'
 import type Stripe from 'stripe'
-import type { Order } from '../application.js'
+import { type Order, paymentFor } from '../application.js'
 import type { GatewayAddress, Services } from '../strategy.js'
-import { SETTLES_WITHIN_MS } from '../timing.js'
+import { KEY_WINDOW_MS, SETTLES_WITHIN_MS } from '../timing.js'
 
 /** What is kept of a payment. */
 export type Receipt = { readonly id: string; readonly latest_charge: string | null }
+
+/** A gateway that honours keys, by the provider that the package has for it. */
+export function gatewayWithKeys({ stripe }: Services): Provider<Order, Receipt> {
+  return stripePaymentIntents(stripe, paymentFor, {
+    facts: {
+      idempotencyKey: { window: KEY_WINDOW_MS, margin: '250ms' },
+      settlesWithin: SETTLES_WITHIN_MS,
+      clockSkew: '1s',
+    },
+  })
+}
 
 /** A gateway without keys that can be searched for our reference. */
 export function searchableGateway({ gateway, stripe }: Services): Provider<Order, Receipt> {
@@ -22,6 +34,34 @@ export function silentGateway({ gateway }: Services): Provider<Order, Receipt> {
   return {
     execute: (order, call) => pay(gateway, order, call),
     inDoubt: 'park',
+  }
+}
+
+/** The same; but once in a while somebody reads its whole list, and can give money back. */
+export function listingGateway(services: Services): Provider<Order, Receipt> {
+  const { stripe } = services
+  return {
+    ...silentGateway(services),
+    list: () => listPayments(stripe),
+    amount: (_receipt, order) => ({ minorUnits: order.cents, currency: 'eur' }),
+    cancel: ({ externalId, minorUnits }) =>
+      stripe.refunds.create({ payment_intent: externalId, ...(minorUnits === null ? {} : { amount: minorUnits }) }),
+  }
+}
+
+/** The list cannot be narrowed down at this gateway; what is too old for the audit, the audit leaves alone. */
+async function* listPayments(stripe: Stripe): AsyncGenerator<ExternalOperation> {
+  for await (const intent of stripe.paymentIntents.list({ limit: 100, expand: ['data.latest_charge'] })) {
+    const { id, amount_received: minorUnits, currency, created, metadata, status, latest_charge: charge } = intent
+    const undoneMinorUnits = typeof charge === 'object' ? (charge?.amount_refunded ?? 0) : 0
+    yield {
+      externalId: id,
+      reference: metadata.reference ?? null,
+      key: metadata.order_id ?? null,
+      createdAtMs: created * 1_000,
+      state: status !== 'succeeded' ? 'pending' : undoneMinorUnits < minorUnits ? 'live' : 'undone',
+      amount: { minorUnits, currency, undoneMinorUnits },
+    }
   }
 }
 

@@ -1,5 +1,8 @@
 import type { Strategy } from '../strategy.js'
 import { counterfoilOnKeys, counterfoilOnLookup, counterfoilOnNothing } from './counterfoil.js'
+import { counterfoilAudit } from './counterfoil-audit.js'
+import { counterfoilLease, counterfoilRedisLease } from './counterfoil-leases.js'
+import { counterfoilInbox, counterfoilOutbox } from './counterfoil-outbox.js'
 import { idempotencyKey } from './idempotency-key.js'
 import { inbox } from './inbox.js'
 import { naive } from './naive.js'
@@ -22,6 +25,11 @@ export const STRATEGIES: readonly Strategy[] = [
   counterfoilOnKeys,
   counterfoilOnLookup,
   counterfoilOnNothing,
+  counterfoilAudit,
+  counterfoilOutbox,
+  counterfoilInbox,
+  counterfoilLease,
+  counterfoilRedisLease,
 ]
 
 /** @throws {Error} when there is none. */

@@ -74,7 +74,7 @@ async function claim(pool: pg.Pool, limit: number): Promise<Order[]> {
        update outbox set claimed_until = now() + $2 * interval '1 millisecond'
        from mine where outbox.order_id = mine.order_id returning outbox.order_id
      )
-     select id, cents, card from orders join claimed on id = order_id`,
+     select id, customer, cents, card from orders join claimed on id = order_id`,
     [limit, LOCK_TTL_MS],
   )
   return rows
