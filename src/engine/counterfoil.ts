@@ -225,7 +225,10 @@ export class Counterfoil<Tx = unknown> {
     this.#known(effect)
     const { journal, clock, namespace } = this.#core.context
     const prepared = await Promise.all(inputs.map((input) => prepare(effect, namespace, input, 1)))
-    return enqueuePrepared(journal, clock, prepared, options)
+    const enqueued = await enqueuePrepared(journal, clock, prepared, options)
+    // In the user's transaction they are not there before it has committed, of which only the journal can tell.
+    if (options.tx === undefined) this.#worker?.wake()
+    return enqueued
   }
 
   /**

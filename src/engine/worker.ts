@@ -17,6 +17,12 @@ export interface WorkerOptions {
 /** How long to leave a `serializeKey` alone that another process is acting for. */
 const LOOK_FOR_TURN_MS = 50
 
+/** The first of its looks after it found nothing to do. They come ever less often, the longer it is quiet. */
+const FIRST_POLL_MS = 5
+
+/** While there is other work: how often to look for what has a signal of its own, or is rare. */
+const LOOK_ASIDE_MS = 250
+
 /** How long to sleep while something is due that cannot be taken. */
 const DUE_ELSEWHERE_MS = 100
 
@@ -39,9 +45,14 @@ export class Worker<Tx> {
   /** The `serializeKey`s that this process is acting for. */
   readonly #turns = new Set<string>()
   readonly #budget: Budget<Tx>
+  /** Whether effects of this process have to wait for their turn. */
+  readonly #hasTurns: boolean
   readonly #stopping = new AbortController()
   /** Whether there was an effect, when last looked, of which nothing might be taken. */
   #isHeldBack = false
+  /** When there was last something to do, or a wake-up, and when it was last looked aside: on our monotonic clock. */
+  #activeAtMs = Number.NEGATIVE_INFINITY
+  #lookedAsideAtMs = Number.NEGATIVE_INFINITY
   #wake = new AbortController()
   #unsubscribe: () => void = () => undefined
   #looping: Promise<void> = Promise.resolve()
@@ -52,12 +63,13 @@ export class Worker<Tx> {
     const { namespace, effects } = core.context
     this.#terms = [...effects.values()].map((effect) => ({ namespace, effect: effect.name, ...core.newTerms(effect) }))
     this.#budget = new Budget(core.context, this.#terms)
+    this.#hasTurns = [...effects.values()].some((effect) => effect.serializeBy !== undefined)
   }
 
   /** Looks at the journal once, so that a journal that cannot be used is known at once, and then goes on by itself. */
   async start(): Promise<void> {
     await this.#core.context.journal.nextDueInMs(this.#terms)
-    this.#unsubscribe = this.#core.context.journal.subscribe(() => this.#wake.abort())
+    this.#unsubscribe = this.#core.context.journal.subscribe(() => this.wake())
     this.#stopping.signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
     this.#looping = this.#loop()
   }
@@ -68,6 +80,11 @@ export class Worker<Tx> {
     this.#unsubscribe()
     await this.#looping
     await Promise.allSettled(this.#underWay)
+  }
+
+  /** Something may be due: look now. */
+  wake(): void {
+    this.#wake.abort()
   }
 
   async #loop(): Promise<void> {
@@ -95,10 +112,21 @@ export class Worker<Tx> {
     }
     let taken = 0
     for (const share of this.#budget.shares()) taken += await this.#takeDue(share, free - taken)
-    for (const share of this.#budget.shares()) taken += await this.#takeHeads(share, free - taken)
-    const settlements = await this.#dueSettlements()
-    for (const id of settlements) void this.#settle(id)
-    return taken > 0 || settlements.length > 0 ? 0 : this.#idleMs()
+    if (this.#hasTurns || taken === 0 || this.#mayLookAside()) {
+      for (const share of this.#budget.shares()) taken += await this.#takeHeads(share, free - taken)
+    }
+    if (taken === 0 || this.#mayLookAside()) taken += await this.#takeSettlements()
+    if (taken === 0) return this.#idleMs()
+    this.#activeAtMs = this.#core.context.clock.monotonicMs()
+    return 0
+  }
+
+  /**
+   * Handlers run with the outcome that they are for; due in the journal are those of lost workers and those that
+   * failed. And an entry has a `serializeKey` whose effect has none any more only after a change of the program.
+   */
+  #mayLookAside(): boolean {
+    return this.#core.context.clock.monotonicMs() - this.#lookedAsideAtMs >= LOOK_ASIDE_MS
   }
 
   async #takeDue({ terms, free }: Share, places: number): Promise<number> {
@@ -128,7 +156,15 @@ export class Worker<Tx> {
     const waits = heldBack.map(({ waitMs }) => Math.ceil(waitMs)).filter((waitMs) => waitMs > 0)
     // Due and yet not to be had: its turn has not come, or others have it in hand. Looking at once would find the same.
     if (nextMs !== null) waits.push(nextMs > 0 ? Math.max(1, nextMs) : DUE_ELSEWHERE_MS)
-    return Math.min(this.#options.pollMs, ...waits)
+    const quietMs = this.#core.context.clock.monotonicMs() - this.#activeAtMs
+    return Math.min(this.#options.pollMs, Math.max(FIRST_POLL_MS, Math.ceil(quietMs)), ...waits)
+  }
+
+  async #takeSettlements(): Promise<number> {
+    const due = await this.#dueSettlements()
+    this.#lookedAsideAtMs = this.#core.context.clock.monotonicMs()
+    for (const id of due) void this.#settle(id)
+    return due.length
   }
 
   /** Handlers have places of their own, so that one that hangs keeps no effect from being made. */
@@ -198,7 +234,10 @@ export class Worker<Tx> {
   }
 
   async #sleep(delayMs: number): Promise<void> {
-    await this.#core.context.clock.sleep(delayMs, this.#wake.signal)
-    if (this.#wake.signal.aborted && !this.#stopping.signal.aborted) this.#wake = new AbortController()
+    const { clock } = this.#core.context
+    await clock.sleep(delayMs, this.#wake.signal)
+    if (!this.#wake.signal.aborted || this.#stopping.signal.aborted) return
+    this.#wake = new AbortController()
+    this.#activeAtMs = clock.monotonicMs()
   }
 }

@@ -1,4 +1,5 @@
 import { type Enqueued, type Intent, JournalError, type State } from '../../protocol/index.js'
+import type { Clock } from '../../system/index.js'
 import type { PostgresTransaction } from './client.js'
 import { intentColumns } from './parameters.js'
 import type { Statements } from './statements.js'
@@ -10,22 +11,50 @@ export interface EnqueueItem {
   readonly position: number
 }
 
-/** The parameters of the statement `enqueue`. */
-export function enqueueValues(items: readonly EnqueueItem[]): unknown[] {
+/** The parameters of the statement `enqueue`; `channel`: where to tell of it. */
+export function enqueueValues(items: readonly EnqueueItem[], channel: string | null): unknown[] {
   return [
     ...intentColumns(items.map((item) => item.intent)),
     items.map(({ notBeforeMs }) => (notBeforeMs === null ? null : Math.ceil(notBeforeMs * 1000))),
     items.map(({ position }) => position),
+    channel,
   ]
+}
+
+/** While one process enqueues much, it wakes dispatchers no oftener than this: they are awake then, or look soon. */
+const WAKE_MS = 100
+
+/**
+ * When an enqueueing process wakes the dispatchers that sleep. Not at every commit: a transaction that notifies holds a
+ * lock on the whole server's queue while it commits. A wake-up that is left out, or lost with a transaction that rolled
+ * back, costs a dispatcher's next poll.
+ */
+export class WakeUps {
+  readonly #channel: string
+  readonly #clock: Clock
+  #toldAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(channel: string, clock: Clock) {
+    this.#channel = channel
+    this.#clock = clock
+  }
+
+  /** Where to tell of these entries; null: it need not be told. */
+  channelFor(items: readonly EnqueueItem[]): string | null {
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs - this.#toldAtMs < WAKE_MS || items.every(({ notBeforeMs }) => notBeforeMs !== null)) return null
+    this.#toldAtMs = nowMs
+    return this.#channel
+  }
 }
 
 /** Writes pending entries in the caller's transaction, and tells how those stand that exist already. */
 export async function enqueueIn(
   tx: PostgresTransaction,
   sql: Pick<Statements, 'enqueue' | 'standing'>,
-  items: readonly EnqueueItem[],
+  { items, channel }: { readonly items: readonly EnqueueItem[]; readonly channel: string | null },
 ): Promise<Enqueued[]> {
-  const { rows } = await tx.query<{ id: string }>(sql.enqueue.text, enqueueValues(items))
+  const { rows } = await tx.query<{ id: string }>(sql.enqueue.text, enqueueValues(items, channel))
   const created = new Set(rows.map((row) => row.id))
   // Of two with one id, the first is the new one.
   const isNew = items.map(({ intent }) => created.delete(intent.id))

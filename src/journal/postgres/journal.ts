@@ -31,13 +31,14 @@ import type { PostgresPool, PostgresTransaction } from './client.js'
 import { PostgresCompensations } from './compensations.js'
 import { outliveBrokenConnections } from './connection.js'
 import { Database } from './database.js'
-import { enqueueIn, enqueueValues, removedMeanwhile } from './enqueue.js'
+import { DueEntries, type EffectName } from './due.js'
+import { enqueueIn, enqueueValues, removedMeanwhile, WakeUps } from './enqueue.js'
 import { PostgresInbox } from './inbox.js'
 import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { migrate } from './migrations/index.js'
 import { beginColumns, writeColumns } from './parameters.js'
-import { byId, entryOf, jsonText, seenOf, timeOf, timesById } from './row.js'
+import { byId, entryOf, jsonText, seenOf, timesById } from './row.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
 import { inTransaction } from './transaction.js'
@@ -74,15 +75,10 @@ export function postgresJournal(
   return new PostgresJournal(pool, options)
 }
 
-/** Batches of lost holders looked through at a time. */
-const SWEPT_BATCHES = 64
-
 interface BeginItem {
   readonly intent: Intent
   readonly terms: ClaimTerms
 }
-
-type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
 
 class PostgresJournal implements Journal<PostgresTransaction> {
   readonly lease: LeaseService
@@ -92,6 +88,8 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   readonly #database: Database
   readonly #sql: Statements
   readonly #batches: Batches
+  readonly #due: DueEntries
+  readonly #wakeUps: WakeUps
   readonly #channel: string
   readonly #listener: ChannelListener | null
   readonly #migrate: () => Promise<unknown>
@@ -105,6 +103,8 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     this.#channel = channelOf(schema)
     const clock = options.clock ?? realClock
     this.#batches = new Batches(clock, realRandomness)
+    this.#due = new DueEntries(this.#database, this.#sql, clock)
+    this.#wakeUps = new WakeUps(this.#channel, clock)
     this.#listener =
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
     const prepare = (): Promise<unknown> => this.#prepare()
@@ -160,7 +160,10 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   /** Those with a `serializeKey` only come to wait for their turn. */
   async #beginPending(items: readonly BeginItem[]): Promise<Begun[]> {
-    const values = enqueueValues(items.map(({ intent }, position) => ({ intent, notBeforeMs: null, position })))
+    const values = enqueueValues(
+      items.map(({ intent }, position) => ({ intent, notBeforeMs: null, position })),
+      null,
+    )
     const rows = await this.#database.write('write an intent', this.#sql.enqueue, values)
     const created = new Set(rows.map((row) => row[0]))
     const standing = await this.#read(items.map((item) => item.intent.id))
@@ -189,7 +192,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     return inOrderOfIds(
       items.map((item, position) => ({ ...item, position })),
       ({ intent }) => intent.id,
-      (ordered) => enqueueIn(tx, this.#sql, ordered),
+      (ordered) => enqueueIn(tx, this.#sql, { items: ordered, channel: this.#wakeUps.channelFor(ordered) }),
     )
   }
 
@@ -206,14 +209,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async heads(effects: readonly EffectName[], limit: number): Promise<readonly Head[]> {
     await this.#prepare()
-    const values = [...nameColumns(effects), limit]
-    const rows = await this.#database.read('look for entries whose turn it is', this.#sql.heads, values)
-    return rows.map(([id, namespace, effect, serializeKey]) => ({
-      id: id ?? '',
-      namespace: namespace ?? '',
-      effect: effect ?? '',
-      serializeKey: serializeKey ?? '',
-    }))
+    return this.#due.heads(effects, limit)
   }
 
   async claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
@@ -227,23 +223,8 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
-    for (const terms of effects) assertCallEndsInsideLease(terms)
     await this.#prepare()
-    const taken = await this.#claimDue(effects, limit)
-    if (taken.length >= limit) return taken
-    const lost = await this.#database.write('find lost entries', this.#sql.sweep, [SWEPT_BATCHES])
-    return lost.length === 0 ? taken : [...taken, ...(await this.#claimDue(effects, limit - taken.length))]
-  }
-
-  async #claimDue(effects: readonly EffectTerms[], limit: number): Promise<Seen[]> {
-    const values = [
-      ...nameColumns(effects),
-      effects.map((each) => each.owner),
-      effects.map((each) => each.leaseMs),
-      effects.map((each) => each.timeoutMs),
-      limit,
-    ]
-    return (await this.#database.write('take due entries', this.#sql.claimDue, values)).map(seenOf)
+    return this.#due.claim(effects, limit)
   }
 
   async write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]> {
@@ -310,9 +291,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async dueSettlements(effects: readonly EffectName[], limit: number): Promise<readonly string[]> {
     await this.#prepare()
-    const values = [...nameColumns(effects), limit]
-    const rows = await this.#database.read('look for due settlements', this.#sql.dueSettlements, values)
-    return rows.map((row) => row[0] ?? '')
+    return this.#due.settlements(effects, limit)
   }
 
   async settle(
@@ -343,9 +322,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async nextDueInMs(effects: readonly EffectName[]): Promise<number | null> {
     await this.#prepare()
-    const [row] = await this.#database.read('look for what is due next', this.#sql.nextDue, nameColumns(effects))
-    const inMicros = row?.[0] ?? null
-    return inMicros === null ? null : Math.max(0, timeOf(inMicros))
+    return this.#due.nextInMs(effects)
   }
 
   async settleByEvidence({ id, fence, state, change }: EvidenceWrite): Promise<Seen | null> {
@@ -384,10 +361,6 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
 function missing(id: string): never {
   throw removedMeanwhile(id)
-}
-
-function nameColumns(effects: readonly EffectName[]): [string[], string[]] {
-  return [effects.map((each) => each.namespace), effects.map((each) => each.effect)]
 }
 
 /** A channel of the schema's own. PostgreSQL takes 63 bytes of a name. */

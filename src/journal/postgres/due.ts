@@ -1,0 +1,81 @@
+import { assertCallEndsInsideLease, type EffectTerms, type Head, type Seen } from '../../protocol/index.js'
+import type { Clock } from '../../system/index.js'
+import type { Database } from './database.js'
+import { seenOf, timeOf } from './row.js'
+import type { Statements } from './statements.js'
+
+export type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
+
+/** Batches of lost holders looked through at a time. */
+const SWEPT_BATCHES = 64
+
+/** While there is work, lost holders are looked for no oftener than this: their leases took longer to end. */
+const SWEEP_MS = 100
+
+/** What is due in the journal: whom it is the turn of, and how it is taken. */
+export class DueEntries {
+  readonly #database: Database
+  readonly #sql: Statements
+  readonly #clock: Clock
+  #sweptAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(database: Database, sql: Statements, clock: Clock) {
+    this.#database = database
+    this.#sql = sql
+    this.#clock = clock
+  }
+
+  async claim(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
+    for (const terms of effects) assertCallEndsInsideLease(terms)
+    const taken = await this.#claim(effects, limit)
+    if (taken.length >= limit || (taken.length > 0 && !this.#maySweep())) return taken
+    this.#sweptAtMs = this.#clock.monotonicMs()
+    const lost = await this.#database.write('find lost entries', this.#sql.sweep, [SWEPT_BATCHES])
+    if (lost.length === 0) return taken
+    // A lease that was over before the second look is taken once more: its later claim is the one that stands.
+    const all = [...taken, ...(await this.#claim(effects, limit - taken.length))]
+    return [...new Map(all.map((seen) => [seen.entry.id, seen])).values()]
+  }
+
+  async heads(effects: readonly EffectName[], limit: number): Promise<readonly Head[]> {
+    const values = [...nameColumns(effects), limit]
+    const rows = await this.#database.read('look for entries whose turn it is', this.#sql.heads, values)
+    return rows.map(([id, namespace, effect, serializeKey]) => ({
+      id: id ?? '',
+      namespace: namespace ?? '',
+      effect: effect ?? '',
+      serializeKey: serializeKey ?? '',
+    }))
+  }
+
+  async settlements(effects: readonly EffectName[], limit: number): Promise<readonly string[]> {
+    const values = [...nameColumns(effects), limit]
+    const rows = await this.#database.read('look for due settlements', this.#sql.dueSettlements, values)
+    return rows.map((row) => row[0] ?? '')
+  }
+
+  async nextInMs(effects: readonly EffectName[]): Promise<number | null> {
+    const [row] = await this.#database.read('look for what is due next', this.#sql.nextDue, nameColumns(effects))
+    const inMicros = row?.[0] ?? null
+    return inMicros === null ? null : Math.max(0, timeOf(inMicros))
+  }
+
+  #maySweep(): boolean {
+    return this.#clock.monotonicMs() - this.#sweptAtMs >= SWEEP_MS
+  }
+
+  async #claim(effects: readonly EffectTerms[], limit: number): Promise<Seen[]> {
+    const values = [
+      ...nameColumns(effects),
+      effects.map((each) => each.owner),
+      effects.map((each) => each.leaseMs),
+      effects.map((each) => each.timeoutMs),
+      limit,
+    ]
+    return (await this.#database.write('take due entries', this.#sql.claimDue, values)).map(seenOf)
+  }
+}
+
+function nameColumns(effects: readonly EffectName[]): [string[], string[]] {
+  return [effects.map((each) => each.namespace), effects.map((each) => each.effect)]
+}
