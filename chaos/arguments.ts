@@ -1,20 +1,17 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { Fault } from './fault.js'
+import { REQUEST_FAULTS } from './faults/gateway.js'
 import { FAULTS } from './faults/index.js'
+import type { ChaosPlan } from './run.js'
+import { ACCEPTANCE, atTheirPace, type Scheduled } from './schedule.js'
 
 /** What the command line asked for. */
 export interface ChaosOptions {
-  readonly minutes: number
-  readonly effects: number
-  readonly customers: number
-  readonly seed: number
-  readonly workers: number
-  readonly lease: 'postgres' | 'redis'
-  readonly faults: readonly Fault[]
-  readonly requestFaults: boolean
-  readonly pace: number
+  readonly plan: Omit<ChaosPlan, 'signal'>
   readonly json: string | null
 }
+
+const BACKLOG = 1_500
 
 export type ParsedArguments =
   | { readonly kind: 'run'; readonly options: ChaosOptions }
@@ -34,11 +31,48 @@ export function parseArguments(args: readonly string[]): ParsedArguments {
     if (error instanceof CommanderError) return { kind: 'say', text, exitCode: error.exitCode === 0 ? 0 : 2 }
     throw error
   }
-  const { fault, json, ...given } = command.opts<Given>()
-  return { kind: 'run', options: { ...given, faults: fault ?? FAULTS, json: json ?? null } }
+  return { kind: 'run', options: optionsOf(command.opts<Given>()) }
 }
 
-type Given = Omit<ChaosOptions, 'faults' | 'json'> & { readonly fault?: readonly Fault[]; readonly json?: string }
+/** What commander makes of the flags. */
+interface Given {
+  readonly minutes?: number
+  readonly effects?: number
+  readonly customers: number
+  readonly seed: number
+  readonly workers: number
+  readonly lease: 'postgres' | 'redis'
+  readonly fault?: readonly Fault[]
+  readonly pace: number
+  readonly requestFaults: boolean
+  readonly acceptance?: boolean
+  readonly json?: string
+}
+
+function optionsOf({ customers, seed, workers, lease, json, ...given }: Given): ChaosOptions {
+  const isAcceptance = given.acceptance === true
+  const plan = {
+    minutes: given.minutes ?? (isAcceptance ? 30 : 2),
+    orders: given.effects ?? (isAcceptance ? 20_000 : 1_000_000),
+    customers,
+    seed,
+    workers,
+    lease,
+    schedule: scheduleOf(given),
+    requestFaults: given.requestFaults ? REQUEST_FAULTS : [],
+    backlog: BACKLOG,
+  }
+  return { plan, json: json ?? null }
+}
+
+function scheduleOf({
+  acceptance,
+  fault: wanted,
+  pace,
+}: Pick<Given, 'acceptance' | 'fault' | 'pace'>): readonly Scheduled[] {
+  if (acceptance !== true) return atTheirPace(wanted ?? FAULTS, pace)
+  return ACCEPTANCE.filter(({ fault }) => wanted?.includes(fault) ?? true)
+}
 
 const NAMES = FAULTS.map((fault) => fault.name)
 
@@ -49,8 +83,15 @@ function describe(): Command {
         'with 1 if any promise was broken. One seed asks for the same orders and the same faults at the same times; how ' +
         'real processes interleave under them is not repeated.',
     )
-    .option('--minutes <number>', 'for how long orders are taken', (text) => number(text, 0.05, 10_000), 2)
-    .option('--effects <count>', 'orders at most (tips come on top)', (text) => number(text, 1, 10_000_000), 1_000_000)
+    .option('--minutes <number>', 'for how long orders are taken (default: 2)', (text) => number(text, 0.05, 10_000))
+    .option('--effects <count>', 'orders at most; tips come on top (default: 1000000)', (text) =>
+      number(text, 1, 10_000_000),
+    )
+    .option(
+      '--acceptance',
+      'the run that a release has to pass: 20,000 orders, however long they take (30 minutes at most), a worker killed ' +
+        'every second, PostgreSQL restarted twice, Redis restarted and flushed, workers cut off from both',
+    )
     .option(
       '--customers <count>',
       'orders of one customer are charged one at a time',

@@ -1,18 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { postgresJournal } from 'counterfoil/postgres'
 import type { Dice } from './dice.js'
+import type { Progress } from './progress.js'
 import { inTransaction, type Order, shopCounterfoil } from './shop.js'
 import type { World } from './world.js'
 
+/** How many orders one transaction takes at most. */
 const BATCH = 40
-/** Orders that wait at most: enough that no worker idles, few enough that faults meet all of a run. */
-const BACKLOG = 1_500
 
 export interface LoadPlan {
   readonly customers: number
   /** How many orders at most. */
   readonly orders: number
+  /** Orders that wait at most: enough that no worker idles, few enough that faults meet all of a run. */
+  readonly backlog: number
   readonly dice: Dice
+  readonly progress: Progress
   /** Aborts when no more orders are wanted. */
   readonly until: AbortSignal
 }
@@ -35,7 +38,7 @@ export async function takeOrders(world: World, plan: LoadPlan): Promise<Load> {
   const places = new Map<string, number>()
 
   while (orders.length < plan.orders && !plan.until.aborted) {
-    const size = Math.min(BATCH, plan.orders - orders.length)
+    const size = Math.min(BATCH, plan.backlog, plan.orders - orders.length)
     const batch = Array.from({ length: size }, (_, i) => nextOrder(plan, places, orders.length + i))
     if (plan.dice.chance(0.1)) {
       const ghosts = batch.slice(0, 3).map((order) => ({ ...order, id: `ghost-${order.id}` }))
@@ -46,7 +49,7 @@ export async function takeOrders(world: World, plan: LoadPlan): Promise<Load> {
     // Also when time is over: whether the first try was committed decides what there must be.
     while (!(await write(batch, null))) await sleep(50)
     orders.push(...batch)
-    await untilTaken(orders.length - BACKLOG)
+    await plan.progress.until(orders.length - plan.backlog, plan.until)
   }
   return { orders, rolledBack }
 
@@ -70,18 +73,6 @@ export async function takeOrders(world: World, plan: LoadPlan): Promise<Load> {
       return true
     } catch {
       return false
-    }
-  }
-
-  async function untilTaken(count: number): Promise<void> {
-    while (count > 0 && !plan.until.aborted) {
-      const { rows } = await world.pool
-        .query<{ settled: number }>(
-          `select count(*)::integer as settled from settlements where effect = 'charge-order'`,
-        )
-        .catch(() => ({ rows: [] }))
-      if ((rows[0]?.settled ?? 0) >= count) return
-      await sleep(100)
     }
   }
 }

@@ -14,13 +14,12 @@ if (parsed.kind === 'say') {
   process.exitCode = await main(parsed.options)
 }
 
-async function main({ effects, json, ...options }: ChaosOptions): Promise<number> {
+async function main({ plan, json }: ChaosOptions): Promise<number> {
   const stopped = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopped.abort())
-  if (options.lease === 'redis' && !hasRedisServer()) process.stderr.write(`${NO_REDIS}\n`)
+  if (plan.lease === 'redis' && !hasRedisServer()) process.stderr.write(`${NO_REDIS}\n`)
   try {
-    const plan = { ...options, orders: effects, signal: stopped.signal }
-    const result = await runChaos(plan, (line) => process.stderr.write(`${line}\n`))
+    const result = await runChaos({ ...plan, signal: stopped.signal }, (line) => process.stderr.write(`${line}\n`))
     process.stdout.write(`${toText(result)}\n`)
     if (json !== null) await writeFile(json, toJson(result))
     return result.violations.length === 0 ? 0 : 1

@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FaultRule } from 'counterfoil/testing'
 import { type Findings, findViolations, gatherFacts } from './checks.js'
 import { Dice } from './dice.js'
-import type { Fault } from './fault.js'
-import { REQUEST_FAULTS } from './faults/gateway.js'
 import { type Load, takeOrders } from './load.js'
+import { Progress } from './progress.js'
+import { type Scheduled, strikeAtShares, strikeByTheClock } from './schedule.js'
 import { openWorld, type World } from './world.js'
 
 export interface ChaosPlan {
@@ -16,11 +17,11 @@ export interface ChaosPlan {
   readonly seed: number
   readonly workers: number
   readonly lease: 'postgres' | 'redis'
-  readonly faults: readonly Fault[]
-  /** Whether single requests go wrong at the gateway. */
-  readonly requestFaults: boolean
-  /** How many times more often faults strike than their own pace. */
-  readonly pace: number
+  readonly schedule: readonly Scheduled[]
+  /** What goes wrong with single requests at the gateway, as long as faults strike. */
+  readonly requestFaults: readonly FaultRule[]
+  /** How many orders wait at most. */
+  readonly backlog: number
   readonly signal: AbortSignal
 }
 
@@ -64,52 +65,41 @@ export async function runChaos(plan: ChaosPlan, tell: (line: string) => void): P
 
 async function strikeWhileOrdering(world: World, plan: ChaosPlan, tell: (line: string) => void) {
   const over = new AbortController()
-  // Every fault waits for it.
-  setMaxListeners(0, over.signal)
-  plan.signal.addEventListener('abort', () => over.abort(), { once: true })
-  if (plan.requestFaults) await world.gateway.control.setFaults(REQUEST_FAULTS)
-  const struck: Record<string, number> = {}
-  const striking = plan.faults
-    .filter((fault) => fault.fits?.(world) ?? true)
-    .map((fault) =>
-      strikeAgainAndAgain(world, fault, plan, over.signal, () => {
-        struck[fault.name] = (struck[fault.name] ?? 0) + 1
-      }),
-    )
   const enough = new AbortController()
+  // Every fault waits for them.
+  setMaxListeners(0, over.signal, enough.signal)
+  const stop = (): void => {
+    enough.abort()
+    over.abort()
+  }
+  plan.signal.addEventListener('abort', stop, { once: true })
   // Not AbortSignal.timeout: Node 20 may collect one that only AbortSignal.any still knows, and then it never aborts.
   const timer = setTimeout(() => enough.abort(), plan.minutes * 60_000)
-  plan.signal.addEventListener('abort', () => enough.abort(), { once: true })
-  const load: Load = await takeOrders(world, {
-    customers: plan.customers,
-    orders: plan.orders,
-    dice: new Dice(plan.seed, 'orders'),
-    until: enough.signal,
-  })
-  tell('All orders are taken.')
-  await untilMostlyDone(world, load, enough.signal)
-  clearTimeout(timer)
-  over.abort()
-  await Promise.all(striking)
-  await world.gateway.control.setFaults([])
-  plan.signal.throwIfAborted()
-  return { load, struck }
-}
-
-async function strikeAgainAndAgain(
-  world: World,
-  fault: Fault,
-  { seed, pace }: ChaosPlan,
-  until: AbortSignal,
-  count: () => void,
-): Promise<void> {
-  const dice = new Dice(seed, fault.name)
-  while (!until.aborted) {
-    const delayMs = (fault.everyMs / pace) * (0.5 + dice.next())
-    await sleep(delayMs, undefined, { signal: until }).catch(() => undefined)
-    if (until.aborted) return
-    // A fault may fail by another one: no connection can be terminated while the database restarts.
-    await fault.strike(world, dice).then(count, () => undefined)
+  try {
+    await world.gateway.control.setFaults(plan.requestFaults)
+    const struck: Record<string, number> = Object.fromEntries(plan.schedule.map(({ fault }) => [fault.name, 0]))
+    const progress = new Progress(world.pool, over.signal)
+    const { seed, orders } = plan
+    const count = ({ name }: { readonly name: string }): void => {
+      struck[name] = (struck[name] ?? 0) + 1
+    }
+    const how = { world, seed, orders, progress, over: over.signal, count }
+    const byTheClock = strikeByTheClock(plan.schedule, how)
+    const atShares = strikeAtShares(plan.schedule, how)
+    const dice = new Dice(seed, 'orders')
+    const load = await takeOrders(world, { ...plan, dice, progress, until: enough.signal })
+    tell('All orders are taken.')
+    await untilMostlyDone(world, load, enough.signal)
+    await Promise.race([atShares, aborted(enough.signal)])
+    over.abort()
+    await Promise.all([byTheClock, atShares])
+    await world.gateway.control.setFaults([])
+    plan.signal.throwIfAborted()
+    return { load, struck }
+  } finally {
+    stop()
+    clearTimeout(timer)
+    plan.signal.removeEventListener('abort', stop)
   }
 }
 
@@ -120,6 +110,13 @@ async function untilMostlyDone(world: World, load: Load, enough: AbortSignal): P
     if (open !== null && open <= load.orders.length / 20) return
     await sleep(100)
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 async function untilAtRest(world: World, stop: AbortSignal): Promise<void> {
