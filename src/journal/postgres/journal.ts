@@ -36,9 +36,9 @@ import { enqueueIn, enqueueValues, removedMeanwhile, WakeUps } from './enqueue.j
 import { PostgresInbox } from './inbox.js'
 import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
-import { migrate } from './migrations/index.js'
 import { beginColumns, writeColumns } from './parameters.js'
 import { byId, entryOf, jsonText, seenOf, timesById } from './row.js'
+import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
 import { inTransaction } from './transaction.js'
@@ -92,8 +92,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   readonly #wakeUps: WakeUps
   readonly #channel: string
   readonly #listener: ChannelListener | null
-  readonly #migrate: () => Promise<unknown>
-  #ready: Promise<unknown> | null = null
+  readonly #schema: Schema
 
   constructor(pool: PostgresPool, options: PostgresJournalOptions) {
     const schema = options.schema ?? 'counterfoil'
@@ -117,7 +116,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     })
     this.audits = new PostgresAudits({ database: this.#database, sql: this.#sql, prepare })
     this.inbox = new PostgresInbox({ database: this.#database, sql: this.#sql, prepare })
-    this.#migrate = options.migrate === false ? () => Promise.resolve() : () => migrate(pool, { schema })
+    this.#schema = options.migrate === false ? MAINTAINED_ELSEWHERE : new MigratedSchema(pool, schema, clock)
   }
 
   async begin(items: readonly BeginItem[]): Promise<readonly (Begun | JournalError)[]> {
@@ -188,7 +187,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     tx: PostgresTransaction,
     items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
   ): Promise<readonly Enqueued[]> {
-    await this.#prepare()
+    await this.#schema.readyIn(tx)
     return inOrderOfIds(
       items.map((item, position) => ({ ...item, position })),
       ({ intent }) => intent.id,
@@ -349,13 +348,8 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     return byId(await this.#database.read('read entries', this.#sql.read, [ids]))
   }
 
-  /** The schema is brought up to date before first use; where that fails, the next use tries again. */
-  #prepare(): Promise<unknown> {
-    this.#ready ??= this.#migrate().catch((error: unknown) => {
-      this.#ready = null
-      throw error
-    })
-    return this.#ready
+  #prepare(): Promise<void> {
+    return this.#schema.ready()
   }
 }
 

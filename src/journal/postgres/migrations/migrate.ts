@@ -1,5 +1,5 @@
 import { ConfigurationError, JournalError } from '../../../protocol/index.js'
-import type { PostgresPool } from '../client.js'
+import type { PostgresPool, PostgresTransaction } from '../client.js'
 import { type Connection, withConnection } from '../connection.js'
 import { journalError, sqlState } from '../errors.js'
 import { type QuotedSchema, quoteIdentifier } from '../statement.js'
@@ -54,7 +54,7 @@ export async function migrateWith(
   const what = `migrate its schema ${JSON.stringify(schemaName)}`
   return withConnection(pool, what, async (connection) => {
     try {
-      const found = await installedSteps(connection, schemaName)
+      const found = await installedSteps(queriesOf(connection), schemaName)
       refuseNewer(found, schemaName, steps)
       const last = steps.at(-1)?.version ?? 0
       if (found.some((step) => step.version === last)) return { version: versionOf(found), applied: [] }
@@ -94,7 +94,7 @@ async function migrateOnce(connection: Connection, schemaName: string, steps: re
   // The others wait here. A table lock ends with its transaction, also behind a pooler in transaction mode, where an
   // advisory lock of the session would stay with a connection that is somebody else's by then.
   await connection.query({ text: `LOCK TABLE ${schema}.migrations IN SHARE ROW EXCLUSIVE MODE` })
-  const found = await installedSteps(connection, schemaName)
+  const found = await installedSteps(queriesOf(connection), schemaName)
   refuseNewer(found, schemaName, steps)
   const missing = steps.filter((step) => step.version > versionOf(found))
   for (const step of missing) {
@@ -125,23 +125,44 @@ async function schemaExists(connection: Connection, schemaName: string): Promise
   return rows.length > 0
 }
 
+/**
+ * Whether the schema is at this program's version, asked in a transaction that is somebody else's: it writes nothing,
+ * and nothing that is missing makes it fail.
+ *
+ * @throws {JournalError} when the schema was made by a newer program that this one would do harm to.
+ */
+export async function isMigrated(tx: PostgresTransaction, schemaName: string): Promise<boolean> {
+  const found = await installedSteps(tx, schemaName)
+  refuseNewer(found, schemaName, MIGRATIONS)
+  return found.some((step) => step.version === MIGRATIONS.at(-1)?.version)
+}
+
 /** The steps that the schema has; none where there is no schema yet. */
-async function installedSteps(connection: Connection, schemaName: string): Promise<Step[]> {
-  const { rows } = await connection.query({
-    text: `SELECT 1 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = $1 AND c.relname = 'migrations'`,
-    values: [schemaName],
-  })
+async function installedSteps(on: PostgresTransaction, schemaName: string): Promise<Step[]> {
+  const { rows } = await on.query(
+    `SELECT 1 AS found FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = $1::text AND c.relname = 'migrations'`,
+    [schemaName],
+  )
   if (rows.length === 0) return []
-  const found = await connection.query({
-    text: `SELECT version::text, breaking::text FROM ${quoteIdentifier(schemaName)}.migrations ORDER BY version`,
-    rowMode: 'array',
-    types: { getTypeParser: () => (text) => text },
-  })
-  return (found.rows as [string, string][]).map(([version, breaking]) => ({
-    version: Number(version),
-    breaking: breaking === 'true',
-  }))
+  const schema = quoteIdentifier(schemaName)
+  // From version 1 on, which is all: adapters tie a statement to its transaction by a parameter.
+  const found = await on.query<Record<'version' | 'breaking', string>>(
+    `SELECT version::text AS version, breaking::text AS breaking FROM ${schema}.migrations
+WHERE version >= $1::integer ORDER BY migrations.version`,
+    [1],
+  )
+  return found.rows.map(({ version, breaking }) => ({ version: Number(version), breaking: breaking === 'true' }))
+}
+
+/** A connection as transactions are seen. */
+function queriesOf(connection: Connection): PostgresTransaction {
+  return {
+    query: async <Row>(text: string, values: unknown[] = []) => {
+      const { rows } = await connection.query({ text, values })
+      return { rows: rows as Row[] }
+    },
+  }
 }
 
 function refuseNewer(found: readonly Step[], schemaName: string, steps: readonly Migration[]): void {
