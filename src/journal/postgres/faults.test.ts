@@ -28,7 +28,8 @@ describe.each(postgresServers())('statements killed half-way in $name', ({ url }
   async function killWaiting(): Promise<void> {
     for (;;) {
       const { rowCount } = await subject.pool.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        // It waits until they are gone: what they had locked, others pass over.
+        `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
          WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%counterfoil%'`,
       )
       if ((rowCount ?? 0) > 0) return
