@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Counterfoil, defineEffect } from '../../engine/index.js'
 import { MemoryJournal } from '../../journal/memory/index.js'
-import { EffectRejected } from '../../protocol/index.js'
+import { ConfigurationError, EffectRejected, type RateLimit } from '../../protocol/index.js'
 import { realClock } from '../../system/index.js'
 import { type Gateway, startGateway } from '../../testing/gateway/index.js'
-import { type StripePaymentIntentsOptions, stripePaymentIntents } from './index.js'
+import { STRIPE_RATE_LIMITS, type StripePaymentIntentsOptions, stripePaymentIntents } from './index.js'
 import { type Order, order, stripeFor, toParams } from './stripe.fixture.js'
 
 let gateway: Gateway
@@ -131,5 +131,59 @@ describe('an order that is declined', () => {
     await expect(pay(poor)).rejects.toThrow(EffectRejected)
     expect(gateway.requests.count()).toBe(sent)
     expect(gateway.ledger.liveCharges('o1')).toHaveLength(0)
+  })
+})
+
+describe('the rate limit of an account', () => {
+  it('is kept by dispatchers over all effects of the account, and is nobody’s unless it is given', async () => {
+    const rateLimit = { calls: 4, per: 200 }
+    const chargeBy = (name: string) =>
+      defineEffect({
+        name,
+        key: (o: Order) => o.id,
+        provider: stripePaymentIntents(stripeFor(gateway), toParams, { rateLimit }),
+      })
+    const [one, other] = [chargeBy('one'), chargeBy('other')]
+    const counterfoil = new Counterfoil({
+      journal: new MemoryJournal({ clock: realClock }),
+      effects: [one, other],
+      pollInterval: 10,
+    })
+    running = counterfoil
+    const ids = Array.from({ length: 8 }, (_, i) => `limited-${i}`)
+    for (const effect of [one, other]) {
+      await counterfoil.enqueueMany(
+        effect,
+        ids.map((id) => order(`${effect.name}-${id}`)),
+      )
+    }
+    await counterfoil.start()
+    for (const effect of [one, other]) {
+      // Not by `perform`, which waits for no limit.
+      await Promise.all(
+        ids.map((id) => gateway.requests.until('executed', { ...CREATE, businessKey: `${effect.name}-${id}` })),
+      )
+    }
+    const atMs = gateway.requests.all(CREATE).map(({ receivedMs }) => receivedMs)
+    expect(atMs).toHaveLength(16)
+    expect(Math.max(...atMs) - Math.min(...atMs)).toBeGreaterThan(3 * rateLimit.per - 50)
+    expect(stripePaymentIntents(stripeFor(gateway), toParams).rateLimit).toBeUndefined()
+  })
+
+  it('is refused where it makes no sense, or where an account has two', () => {
+    const withLimits = (...limits: RateLimit[]) =>
+      new Counterfoil({
+        journal: new MemoryJournal({ clock: realClock }),
+        effects: limits.map((rateLimit, i) =>
+          defineEffect({
+            name: `effect-${i}`,
+            key: (o: Order) => o.id,
+            provider: stripePaymentIntents(stripeFor(gateway), toParams, { rateLimit }),
+          }),
+        ),
+      })
+    expect(() => withLimits({ calls: 0, per: '1s' })).toThrow(ConfigurationError)
+    expect(() => withLimits(STRIPE_RATE_LIMITS.live, STRIPE_RATE_LIMITS.sandbox)).toThrow('has two rate limits')
+    withLimits(STRIPE_RATE_LIMITS.live, STRIPE_RATE_LIMITS.live)
   })
 })

@@ -1,4 +1,4 @@
-import type { Duration, IdempotencyKeyPromise } from '../../protocol/index.js'
+import type { Duration, IdempotencyKeyPromise, RateLimit } from '../../protocol/index.js'
 
 /** What Stripe promises, as data. */
 export interface StripeFacts {
@@ -25,6 +25,17 @@ export const STRIPE_FACTS: StripeFacts = {
   // (stripe-node, Webhooks.DEFAULT_TOLERANCE), so that a host further off has other troubles first.
   clockSkew: '5m',
 }
+
+/**
+ * How many calls an account may make. "Stripe has a rate limit of 100 parallel requests per second for live mode
+ * transactions, and 25 parallel requests per second for test mode transactions."
+ * https://support.stripe.com/questions/rate-limit-error-when-creating-bulk-api-requests
+ * Stripe may set others for an account or an endpoint (https://docs.stripe.com/rate-limits).
+ */
+export const STRIPE_RATE_LIMITS = {
+  live: { calls: 100, per: '1s' },
+  sandbox: { calls: 25, per: '1s' },
+} as const satisfies Readonly<Record<string, RateLimit>>
 
 /** Limits of metadata: https://docs.stripe.com/api/metadata */
 export const METADATA_LIMITS = { keys: 50, valueLength: 500 } as const

@@ -1,5 +1,5 @@
 import type Stripe from 'stripe'
-import type { Provider } from '../../protocol/index.js'
+import type { Provider, RateLimit } from '../../protocol/index.js'
 import { ConfigurationError, NotExecuted, OutcomeUnknown, Rejected, toMs } from '../../protocol/index.js'
 import { undoing } from './cancel.js'
 import { answerTo, classifyStripeError } from './classify.js'
@@ -13,6 +13,12 @@ import { type PaymentIntentReceipt, receiptOf } from './receipt.js'
 export interface StripePaymentIntentsOptions {
   /** Shown to people, and shared by the effects that share this account's limits. Default `stripe`. */
   readonly service?: string
+  /**
+   * How often one process may call this account, over all effects that share `service`: dispatchers keep to it, and
+   * `perform` is counted. Stripe's own limits are `STRIPE_RATE_LIMITS`; divide them by the number of your processes, and
+   * leave room for what else of yours calls the account. Default: none, since only you know these.
+   */
+  readonly rateLimit?: RateLimit
   /**
    * Other facts than Stripe's own, for a stand-in of Stripe in tests. Do not touch them for Stripe itself: they decide
    * when a call may be repeated.
@@ -45,6 +51,7 @@ export function stripePaymentIntents<Input>(
   const sender = new SingleSendStripe(stripe)
   return {
     service: options.service ?? 'stripe',
+    ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
     settlesWithin: facts.settlesWithin,
     ...(facts.idempotencyKey === null ? {} : { idempotencyKey: facts.idempotencyKey }),
 
