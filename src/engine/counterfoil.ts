@@ -22,7 +22,7 @@ import { type Context, type Hooks, identityOf, tell } from './context.js'
 import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
-import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared } from './enqueue.js'
+import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
 import { orNullAfter } from './patience.js'
 import { describeIssues, prepare } from './prepare.js'
@@ -204,6 +204,7 @@ export class Counterfoil<Tx = unknown> {
    * `tx`, so that it exists if and only if your state does. Enqueueing a known key with the same input adds nothing.
    *
    * @throws {KeyReuseError} the key stands for another input. Let it roll your transaction back.
+   * @throws {ConfigurationError} `tx` is no open transaction: nothing was written. Await its begin, and await this before its end.
    * @throws {InvalidInputError} {@link InvalidKeyError} nothing was written.
    */
   async enqueue<Raw, Receipt>(
@@ -224,8 +225,9 @@ export class Counterfoil<Tx = unknown> {
   ): Promise<EnqueuedEffect[]> {
     this.#known(effect)
     const { journal, clock, namespace } = this.#core.context
+    const own = tied(journal, options)
     const prepared = await Promise.all(inputs.map((input) => prepare(effect, namespace, input, 1)))
-    const enqueued = await enqueuePrepared(journal, clock, prepared, options)
+    const enqueued = await enqueuePrepared(journal, clock, prepared, own)
     // In the user's transaction they are not there before it has committed, of which only the journal can tell.
     if (options.tx === undefined) this.#worker?.wake()
     return enqueued

@@ -29,6 +29,16 @@ export interface EnqueuedEffect {
   readonly created: boolean
 }
 
+/**
+ * The options, with the caller's transaction tied to what it is now: to be called before anything is awaited.
+ *
+ * @throws {ConfigurationError} it is no transaction.
+ */
+export function tied<Tx>(journal: Pick<Journal<Tx>, 'tie'>, options: EnqueueOptions<Tx>): EnqueueOptions<Tx> {
+  const { tx } = options
+  return tx === undefined || journal.tie === undefined ? options : { ...options, tx: journal.tie(tx) }
+}
+
 /** Writes prepared effects as pending entries, in the order given. @throws {KeyReuseError} */
 export async function enqueuePrepared<Tx>(
   journal: Journal<Tx>,

@@ -1,8 +1,8 @@
 import type { SQL } from 'drizzle-orm'
 import type { PostgresTransaction } from '../journal/postgres/index.js'
+import { cutAtParameters } from '../journal/postgres/tied-statement.js'
+import { has, requireTransaction, transactionOf } from '../journal/postgres/tied-transaction.js'
 import { ConfigurationError } from '../protocol/index.js'
-import { cutAtParameters } from './statement.js'
-import { has, requireTransaction, transactionOf } from './transaction.js'
 
 /** The `tx` of Drizzle's `db.transaction(async (tx) => …)` on PostgreSQL, whatever the driver; `db` itself is none. */
 export interface DrizzleTransaction {

@@ -1,6 +1,6 @@
 import type { PostgresTransaction } from '../journal/postgres/index.js'
-import { cutAtParameters, type TextValue } from './statement.js'
-import { has, requireTransaction, transactionOf } from './transaction.js'
+import { cutAtParameters, type TextValue } from '../journal/postgres/tied-statement.js'
+import { has, requireTransaction, transactionOf } from '../journal/postgres/tied-transaction.js'
 
 /** The `trx` of Knex's `knex.transaction(async (trx) => …)`; `knex` itself is none. */
 export interface KnexTransaction {

@@ -1,6 +1,6 @@
 import type { CompiledQuery } from 'kysely'
 import type { PostgresTransaction } from '../journal/postgres/index.js'
-import { has, requireTransaction, transactionOf } from './transaction.js'
+import { has, requireTransaction, transactionOf } from '../journal/postgres/tied-transaction.js'
 
 /** The `trx` of Kysely's `db.transaction().execute(async (trx) => …)`, or a controlled transaction; `db` itself is none. */
 export interface KyselyTransaction {

@@ -1,7 +1,7 @@
 import type { PostgresTransaction } from '../journal/postgres/index.js'
+import { has, requireTransaction } from '../journal/postgres/tied-transaction.js'
 import { fromKnex, type KnexTransaction } from './knex.js'
 import { fromKysely, type KyselyTransaction } from './kysely.js'
-import { has, requireTransaction } from './transaction.js'
 
 /** MikroORM's EntityManager. Its type does not tell whether it is in a transaction. */
 export interface MikroOrmEntityManager {

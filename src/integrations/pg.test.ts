@@ -1,5 +1,9 @@
+import { setImmediate } from 'node:timers/promises'
 import { Client, Pool, type PoolClient } from 'pg'
-import { expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { type TestDatabase, testDatabase } from '../../test/support/postgres.js'
+import { Counterfoil, defineEffect } from '../engine/index.js'
+import { migrate, type PostgresTransaction, postgresJournal } from '../journal/postgres/index.js'
 import { ConfigurationError } from '../protocol/index.js'
 import { outboxContract } from './contract.fixture.js'
 import { fromPg } from './pg.js'
@@ -44,4 +48,68 @@ test('a pg client without BEGIN is refused by the enqueueing', async () => {
   } finally {
     await client.end()
   }
+})
+
+describe('a pg client passed to `enqueue` as it is', () => {
+  let database: TestDatabase
+  let pool: Pool
+  let counterfoil: Counterfoil<PostgresTransaction>
+  beforeAll(async () => {
+    database = await testDatabase()
+    pool = new Pool({ connectionString: database.connectionString, max: 2 })
+    counterfoil = new Counterfoil({ journal: postgresJournal(pool, { listen: false }), effects: [charge] })
+    await migrate(pool)
+  })
+  afterAll(async () => {
+    await pool.end()
+    await database.drop()
+  })
+
+  const charge = defineEffect({
+    name: 'charge',
+    key: (id: string) => id,
+    provider: { execute: async (id) => ({ id }), inDoubt: 'park' },
+  })
+  const enqueue = (tx: PostgresTransaction, id: string) => counterfoil.enqueue(charge, id, { tx })
+  const keys = async () =>
+    (await pool.query<{ key: string }>('SELECT key FROM counterfoil.entries ORDER BY key')).rows.map(({ key }) => key)
+
+  test('enqueues in its transaction, and is refused where a BEGIN or an await is missing', async () => {
+    await inTransaction(pool, async (client) => {
+      await enqueue(client, 'kept')
+    })
+    const client = await pool.connect()
+    await expect(enqueue(client, 'no-begin')).rejects.toThrow(/there was none.*Nothing was written/)
+    await client.query('BEGIN')
+    const late = enqueue(client, 'not-awaited')
+    late.catch(() => undefined)
+    await client.query('ROLLBACK')
+    await expect(late).rejects.toThrow(ConfigurationError)
+    client.release()
+    expect(await keys()).toEqual(['kept'])
+  })
+
+  test('writes nothing in the transaction that has the connection next', async () => {
+    // The next one overtakes the enqueueing at each of its steps.
+    for (let steps = 0; steps < 24; steps++) {
+      let late: Promise<unknown> = Promise.resolve()
+      const client = await pool.connect()
+      await client.query('BEGIN')
+      late = enqueue(client, `overtaken-${steps}`).catch(() => undefined)
+      for (let step = 0; step < steps; step++) await (step < 16 ? undefined : setImmediate())
+      await client.query('ROLLBACK')
+      await client.query('BEGIN')
+      await late
+      await client.query('COMMIT')
+      client.release()
+    }
+    expect((await keys()).filter((key) => key.startsWith('overtaken'))).toEqual([])
+  })
+
+  test('is refused at once when it is a pool', async () => {
+    const pooled = enqueue(pool, 'pooled')
+    await expect(pooled).rejects.toThrow(ConfigurationError)
+    await expect(pooled).rejects.toThrow(/it is a pool. Nothing was written/)
+    expect(await keys()).not.toContain('pooled')
+  })
 })

@@ -1,16 +1,14 @@
 import type { PoolClient } from 'pg'
 import type { PostgresTransaction } from '../journal/postgres/index.js'
+import { tiedClient } from '../journal/postgres/tied-client.js'
+import { has } from '../journal/postgres/tied-transaction.js'
 import { ConfigurationError } from '../protocol/index.js'
-import { has, requireTransaction, transactionOf } from './transaction.js'
 
 /** A client of `pg` (node-postgres) after BEGIN; a pool, whose every query may go to another connection, is none. */
 export interface PgTransaction extends PostgresTransaction {
   /** A pool has one. */
   readonly totalCount?: never
 }
-
-const REMEDY =
-  'Take a client of the pool, await its BEGIN, pass that client, and await the enqueueing before its COMMIT.'
 
 /**
  * Lets `enqueue` write in the transaction of a `pg` client, and refuses one that has none open:
@@ -20,19 +18,13 @@ const REMEDY =
  *     await counterfoil.enqueue(chargeOrder, order, { tx: fromPg(client) })
  *     await client.query('COMMIT')
  *
- * It asks the server at once which transaction this is: a round trip. A client may also be passed as it is (`{ tx: client }`),
- * without that; but then, after a forgotten BEGIN, or where the enqueueing is not awaited, the effect may be made
- * whatever becomes of the transaction.
+ * It asks the server at once which transaction this is: a round trip. A client that is passed as it is (`{ tx: client }`)
+ * is treated alike by `enqueue`; this says so in the types, which refuse a pool.
  *
  * @throws {ConfigurationError} here, when given a pool; from the enqueueing, when no transaction is open. Nothing was written.
  */
 export function fromPg(client: PgTransaction): PostgresTransaction {
-  requireTransaction(
-    has(client, 'query') && client.totalCount === undefined,
-    'fromPg was given no client, or a pool.',
-    REMEDY,
-  )
-  return transactionOf(async ({ text, values }) => (await client.query(text, [...values])).rows, REMEDY)
+  return tiedClient(client)
 }
 
 type Callback = (error: unknown, result?: unknown) => void

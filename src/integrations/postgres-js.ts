@@ -1,6 +1,6 @@
 import type { PostgresTransaction } from '../journal/postgres/index.js'
-import type { TextValue } from './statement.js'
-import { has, requireTransaction, transactionOf } from './transaction.js'
+import type { TextValue } from '../journal/postgres/tied-statement.js'
+import { has, requireTransaction, transactionOf } from '../journal/postgres/tied-transaction.js'
 
 /** The `sql` of postgres.js' `sql.begin(async (sql) => …)`; the outer `sql` is none. */
 export interface PostgresJsTransaction {

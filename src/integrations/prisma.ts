@@ -1,5 +1,5 @@
 import type { PostgresTransaction } from '../journal/postgres/index.js'
-import { has, requireTransaction, transactionOf } from './transaction.js'
+import { has, requireTransaction, transactionOf } from '../journal/postgres/tied-transaction.js'
 
 /** The `tx` of Prisma's `prisma.$transaction(async (tx) => …)`; the client itself, which can connect, is none. */
 export interface PrismaTransaction {

@@ -1,5 +1,5 @@
 import type { PostgresTransaction } from '../journal/postgres/index.js'
-import { has, requireTransaction, transactionOf } from './transaction.js'
+import { has, requireTransaction, transactionOf } from '../journal/postgres/tied-transaction.js'
 
 /** The `transaction` of Sequelize's `sequelize.transaction(async (transaction) => …)`; `sequelize` itself is none. */
 export interface SequelizeTransaction {

@@ -108,6 +108,15 @@ export interface Journal<Tx = unknown> {
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>
 
   /**
+   * The caller's transaction, tied to what it is at this moment: what `enqueue` writes in it comes to nothing once that
+   * has ended, also where the same object is in another by then. The engine calls it before it awaits anything, since a
+   * caller who forgets to await an enqueueing ends the transaction meanwhile. Left out: transactions know their own end.
+   *
+   * @throws {ConfigurationError} it is no transaction.
+   */
+  tie?(tx: Tx): Tx
+
+  /**
    * Writes pending entries inside the caller's own transaction: they exist once that commits. An entry that exists
    * already stays as it is. The order of one call, and of calls after one another, is the order for `serializeKey`.
    */

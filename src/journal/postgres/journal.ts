@@ -41,6 +41,7 @@ import { byId, entryOf, jsonText, seenOf, timesById } from './row.js'
 import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
+import { tiedIfClient } from './tied-client.js'
 import { inTransaction } from './transaction.js'
 
 export interface PostgresJournalOptions {
@@ -181,6 +182,10 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     const created = timesById(await this.#database.write('write an intent', this.#sql.begin, values))
     this.#batches.begun(batch, [...created.keys()], longestLeaseMs)
     return created
+  }
+
+  tie(tx: PostgresTransaction): PostgresTransaction {
+    return tiedIfClient(tx)
   }
 
   async enqueue(

@@ -1,6 +1,6 @@
-import type { PostgresTransaction } from '../journal/postgres/index.js'
-import { ConfigurationError } from '../protocol/index.js'
-import { asText, BEGINNING, ELSEWHERE, onlyIfBegun, type TextStatement } from './statement.js'
+import { ConfigurationError } from '../../protocol/index.js'
+import type { PostgresTransaction } from './client.js'
+import { asText, BEGINNING, ELSEWHERE, onlyIfBegun, type TextStatement } from './tied-statement.js'
 
 /** Runs one statement in the user's transaction and returns its rows. */
 export type Run = (statement: TextStatement) => PromiseLike<readonly unknown[]>

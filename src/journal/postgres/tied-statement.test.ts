@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { ProtocolViolation } from '../protocol/index.js'
-import { asText, BEGINNING, cutAtParameters, ELSEWHERE, onlyIfBegun, textOf } from './statement.js'
+import { ProtocolViolation } from '../../protocol/index.js'
+import { asText, BEGINNING, cutAtParameters, ELSEWHERE, onlyIfBegun, textOf } from './tied-statement.js'
 
 describe('values as text', () => {
   let client: Client

@@ -1,4 +1,4 @@
-import { ProtocolViolation } from '../protocol/index.js'
+import { ProtocolViolation } from '../../protocol/index.js'
 
 /** A parameter as it travels: PostgreSQL's own text for the value. */
 export type TextValue = string | null
