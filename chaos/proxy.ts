@@ -77,7 +77,7 @@ export class TcpProxy {
   #accept(client: Socket): void {
     if (this.#state === 'cut') {
       client.on('error', () => undefined)
-      client.resetAndDestroy()
+      reset(client)
       return
     }
     const pair = new Pair(client, connect({ ...this.#target, noDelay: true }), {
@@ -110,14 +110,19 @@ class Pair {
     client.resume()
   }
 
+  /** When both sides are: in a blackhole the server does not hear that its client has gone. */
   whenOver(tell: () => void): void {
-    this.#client.once('close', tell)
+    const look = (): void => {
+      if (this.#client.closed && this.#upstream.closed) tell()
+    }
+    this.#client.once('close', look)
+    this.#upstream.once('close', look)
   }
 
   reset(): void {
     this.#held = []
-    this.#client.resetAndDestroy()
-    this.#upstream.resetAndDestroy()
+    reset(this.#client)
+    reset(this.#upstream)
   }
 
   release(): void {
@@ -130,7 +135,7 @@ class Pair {
     from.on('data', (data: Buffer) => this.#through(() => to.write(data)))
     from.on('end', () => this.#through(() => to.end()))
     from.on('close', () => this.#through(() => to.destroy()))
-    from.on('error', () => this.#through(() => to.resetAndDestroy()))
+    from.on('error', () => this.#through(() => reset(to)))
   }
 
   #through(pass: () => void): void {
@@ -139,4 +144,10 @@ class Pair {
     else if (delayMs > 0) setTimeout(pass, delayMs)
     else pass()
   }
+}
+
+/** A socket that is ending is not reset: Node 20 never closes its handle then, and hangs at its own exit. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
