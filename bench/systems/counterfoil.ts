@@ -67,8 +67,9 @@ function paymentEffect(place: Place, onCalled: (order: Order) => void = () => un
     key: (order) => order.id,
     ...(lostAfterMs === null ? {} : { timeout: lostAfterMs, leaseGrace: lostAfterMs }),
     provider: {
-      execute: async (order, call) => {
-        const receipt = await service.charge(order, order.id, call.signal)
+      // Like the forms by hand, without a signal: it costs each call an AbortController and its listeners.
+      execute: async (order) => {
+        const receipt = await service.charge(order, order.id)
         onCalled(order)
         return receipt
       },

@@ -163,6 +163,7 @@ export class Holder<Tx> {
   }
 
   async #input(entry: Entry): Promise<{ ok: true; value: unknown } | { ok: false; error: unknown }> {
+    if (this.#effect.input === undefined) return { ok: true, value: entry.input }
     try {
       return { ok: true, value: await readInput(this.#effect, entry.input) }
     } catch (error) {

@@ -32,7 +32,8 @@ export async function prepare<Tx>(
   generation: number,
 ): Promise<Prepared> {
   const stored = toJson(raw)
-  const input = await readInput(effect, stored)
+  // Not awaited where nobody has to be asked: each turn of the event queue costs every effect.
+  const input = effect.input === undefined ? stored : await readInput(effect, stored)
   const key = checkKey(effect.key(input), 'key')
   const identifying = effect.fingerprint === undefined ? stored : toJson(effect.fingerprint(input), 'fingerprint')
   return {

@@ -20,7 +20,7 @@ export const MAX_DEPTH = 200
 export function toJson(value: unknown, what = 'input'): JsonValue {
   // One walk both checks and copies: what a getter or a proxy answers is asked for once.
   const copy = new Copy(what)
-  const json = copy.of(value, what)
+  const json = copy.of(value)
   if (copy.mostBytes <= MAX_INPUT_BYTES) return json
   const bytes = Buffer.byteLength(JSON.stringify(json))
   if (bytes > MAX_INPUT_BYTES) throw new InvalidInputError(what, `is ${bytes} bytes of JSON, ${OVER_LIMIT}`)
@@ -37,6 +37,8 @@ const LONGEST_UNIT = 6
 class Copy {
   readonly #what: string
   readonly #ancestors: object[] = []
+  /** Where the walk is: names of properties and indexes of arrays. Told only in an error, since it costs to tell. */
+  readonly #place: (string | number)[] = []
   /** Values seen: each is a byte of JSON at least. It ends early what shared parts would blow up. */
   #values = 0
   #units = 0
@@ -50,96 +52,101 @@ class Copy {
     return this.#values * LONGEST_VALUE + this.#units * LONGEST_UNIT
   }
 
-  of(value: unknown, path: string): JsonValue {
+  of(value: unknown): JsonValue {
     if (++this.#values > MAX_INPUT_BYTES) throw new InvalidInputError(this.#what, `is ${OVER_LIMIT}`)
     switch (typeof value) {
       case 'string':
-        return this.#text(value, path)
+        return this.#text(value)
       case 'number':
-        return finite(value, path)
+        return this.#finite(value)
       case 'boolean':
         return value
       case 'object':
-        return value === null ? null : this.#inside(value, path)
+        return value === null ? null : this.#inside(value)
       case 'bigint':
-        throw new InvalidInputError(path, 'is a bigint, which JSON cannot carry: pass it as a string')
+        throw this.#refusal('is a bigint, which JSON cannot carry: pass it as a string')
       default:
-        throw new InvalidInputError(path, `is ${typeof value}, which JSON cannot carry`)
+        throw this.#refusal(`is ${typeof value}, which JSON cannot carry`)
     }
   }
 
-  #inside(value: object, path: string): JsonValue {
-    if (this.#ancestors.includes(value)) throw new InvalidInputError(path, 'refers back to itself (a cycle)')
-    if (this.#ancestors.length >= MAX_DEPTH) {
-      throw new InvalidInputError(path, `is nested more than ${MAX_DEPTH} levels deep`)
-    }
-    assertPlain(value, path)
+  #inside(value: object): JsonValue {
+    if (this.#ancestors.includes(value)) throw this.#refusal('refers back to itself (a cycle)')
+    if (this.#ancestors.length >= MAX_DEPTH) throw this.#refusal(`is nested more than ${MAX_DEPTH} levels deep`)
+    this.#assertPlain(value)
     this.#ancestors.push(value)
-    const copy = Array.isArray(value) ? this.#array(value, path) : this.#object(value, path)
+    const copy = Array.isArray(value) ? this.#array(value) : this.#object(value)
     this.#ancestors.pop()
     return copy
   }
 
-  #array(value: readonly unknown[], path: string): JsonValue {
+  #array(value: readonly unknown[]): JsonValue {
     const copy: JsonValue[] = []
     for (let i = 0; i < value.length; i++) {
       const member = value[i]
-      if (member === undefined) {
-        throw new InvalidInputError(`${path}[${i}]`, 'is undefined, which would come back as null')
-      }
-      copy.push(this.of(member, `${path}[${i}]`))
+      this.#place.push(i)
+      if (member === undefined) throw this.#refusal('is undefined, which would come back as null')
+      copy.push(this.of(member))
+      this.#place.pop()
     }
     if (Object.keys(value).length > value.length) {
-      throw new InvalidInputError(path, 'is an array with named properties, which JSON would drop')
+      throw this.#refusal('is an array with named properties, which JSON would drop')
     }
     return copy
   }
 
-  #object(value: object, path: string): JsonValue {
-    const members: [string, JsonValue][] = []
-    for (const [name, member] of Object.entries(value)) {
+  #object(value: object): JsonValue {
+    const copy: Record<string, JsonValue> = {}
+    for (const name of Object.keys(value)) {
+      const member = (value as Readonly<Record<string, unknown>>)[name]
       if (member === undefined) continue
-      const memberPath = path + step(name)
-      members.push([this.#text(name, memberPath), this.of(member, memberPath)])
+      this.#place.push(name)
+      set(copy, this.#text(name), this.of(member))
+      this.#place.pop()
     }
-    // Not by assignment: `__proto__` is a name like any other.
-    return Object.fromEntries(members)
+    return copy
   }
 
-  #text(text: string, path: string): string {
+  #text(text: string): string {
     this.#units += text.length
-    return storable(text, path)
+    if (!isStorable(text)) throw this.#refusal('holds U+0000 or a lone surrogate, which PostgreSQL cannot store')
+    return text
+  }
+
+  #finite(value: number): number {
+    if (!Number.isFinite(value)) throw this.#refusal(`is ${value}, which JSON cannot carry`)
+    if (Object.is(value, -0)) throw this.#refusal('is -0, which would come back as 0')
+    return value
+  }
+
+  #assertPlain(value: object): void {
+    if (!isPlain(value)) {
+      const hint = value instanceof Date ? ': pass an ISO string' : ': pass a plain object'
+      throw this.#refusal(`is an instance of ${classOf(value)}, which would not come back equal${hint}`)
+    }
+    if ('toJSON' in value && typeof value.toJSON === 'function') {
+      throw this.#refusal('has a toJSON method, so it would come back as something else')
+    }
+    if (Object.getOwnPropertySymbols(value).length > 0) {
+      throw this.#refusal('has symbol properties, which JSON would drop')
+    }
+  }
+
+  #refusal(why: string): InvalidInputError {
+    return new InvalidInputError(this.#what + this.#place.map(step).join(''), why)
   }
 }
 
-function storable(text: string, path: string): string {
-  if (!isStorable(text)) {
-    throw new InvalidInputError(path, 'holds U+0000 or a lone surrogate, which PostgreSQL cannot store')
-  }
-  return text
+// `__proto__` is a name like any other, which an assignment would not take for one.
+function set(object: Record<string, JsonValue>, name: string, value: JsonValue): void {
+  if (name === '__proto__') {
+    Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
+  } else object[name] = value
 }
 
-function finite(value: number, path: string): number {
-  if (!Number.isFinite(value)) throw new InvalidInputError(path, `is ${value}, which JSON cannot carry`)
-  if (Object.is(value, -0)) throw new InvalidInputError(path, 'is -0, which would come back as 0')
-  return value
-}
-
-function step(name: string): string {
+function step(name: string | number): string {
+  if (typeof name === 'number') return `[${name}]`
   return /^[A-Za-z_$][\w$]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
-}
-
-function assertPlain(value: object, path: string): void {
-  if (!isPlain(value)) {
-    const hint = value instanceof Date ? ': pass an ISO string' : ': pass a plain object'
-    throw new InvalidInputError(path, `is an instance of ${classOf(value)}, which would not come back equal${hint}`)
-  }
-  if ('toJSON' in value && typeof value.toJSON === 'function') {
-    throw new InvalidInputError(path, 'has a toJSON method, so it would come back as something else')
-  }
-  if (Object.getOwnPropertySymbols(value).length > 0) {
-    throw new InvalidInputError(path, 'has symbol properties, which JSON would drop')
-  }
 }
 
 // By shape, not by identity: objects of another realm (node:vm, as some test runners use) are plain too.

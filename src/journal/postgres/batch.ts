@@ -23,11 +23,6 @@ export async function runApart<Item, Result>(
   }
 }
 
-/** Whether no id stands twice. */
-export function areDistinct(ids: readonly string[]): boolean {
-  return new Set(ids).size === ids.length
-}
-
 /**
  * Runs a batch in the order of its ids (items of one id stay in theirs), and answers in the batch's own order. Two
  * batches that share rows then wait for each other instead of deadlocking.

@@ -15,7 +15,7 @@ import {
 } from '../conformance/subject.js'
 import { type PostgresSubject, postgresSubject } from '../subjects.fixture.js'
 import { migrate, postgresJournal } from './index.js'
-import { writeColumns } from './parameters.js'
+import { successColumns, writeColumns } from './parameters.js'
 import { statementsFor } from './statements.js'
 
 describe.each(postgresServers())('the journal in $name', ({ url }) => {
@@ -161,6 +161,7 @@ describe.each(postgresServers())('the journal in $name', ({ url }) => {
     const sql = statementsFor('plans')
     for (const [{ text }, values] of [
       [sql.write, [...writeColumns(writes), 'channel']],
+      [sql.succeed, [...successColumns(writes), 'channel']],
       [sql.read, [ids]],
       [sql.await, [ids]],
     ] as const) {

@@ -25,7 +25,7 @@ import {
 } from '../../protocol/index.js'
 import { type Clock, realClock, realRandomness } from '../../system/index.js'
 import { PostgresAudits } from './audits.js'
-import { areDistinct, inOrderOfIds, runApart } from './batch.js'
+import { inOrderOfIds, runApart } from './batch.js'
 import { Batches } from './batches.js'
 import type { PostgresPool, PostgresTransaction } from './client.js'
 import { PostgresCompensations } from './compensations.js'
@@ -36,7 +36,8 @@ import { enqueueIn, enqueueValues, removedMeanwhile, WakeUps } from './enqueue.j
 import { PostgresInbox } from './inbox.js'
 import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
-import { beginColumns, writeColumns } from './parameters.js'
+import { Outcomes } from './outcomes.js'
+import { beginColumns } from './parameters.js'
 import { byId, entryOf, jsonText, seenOf, timesById } from './row.js'
 import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
 import { quoteIdentifier } from './statement.js'
@@ -90,6 +91,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   readonly #sql: Statements
   readonly #batches: Batches
   readonly #due: DueEntries
+  readonly #outcomes: Outcomes
   readonly #wakeUps: WakeUps
   readonly #channel: string
   readonly #listener: ChannelListener | null
@@ -104,6 +106,12 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     const clock = options.clock ?? realClock
     this.#batches = new Batches(clock, realRandomness)
     this.#due = new DueEntries(this.#database, this.#sql, clock)
+    this.#outcomes = new Outcomes({
+      database: this.#database,
+      sql: this.#sql,
+      channel: this.#channel,
+      batches: this.#batches,
+    })
     this.#wakeUps = new WakeUps(this.#channel, clock)
     this.#listener =
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
@@ -233,27 +241,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]> {
     await this.#prepare()
-    // Two writes to one entry go one after the other, as their caller ordered them; no engine does that.
-    if (!areDistinct(writes.map((write) => write.id))) {
-      const answers: (Written | JournalError)[] = []
-      for (const write of writes) answers.push(...(await runApart([write], (some) => this.#write(some))))
-      return answers
-    }
-    return inOrderOfIds(
-      writes,
-      ({ id }) => id,
-      (ordered) => runApart(ordered, (some) => this.#write(some)),
-    )
-  }
-
-  async #write(writes: readonly JournalWrite[]): Promise<Written[]> {
-    const values = [...writeColumns(writes), this.#channel]
-    const applied = timesById(await this.#database.write('write an outcome', this.#sql.write, values))
-    return writes.map(({ id }) => {
-      this.#batches.ended(id)
-      const nowMs = applied.get(id)
-      return nowMs === undefined ? { applied: false } : { applied: true, nowMs }
-    })
+    return this.#outcomes.write(writes)
   }
 
   async renew({ intent, terms }: Renewal): Promise<Begun | null> {

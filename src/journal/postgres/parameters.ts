@@ -1,5 +1,5 @@
 import type { ClaimTerms, Intent, JournalWrite } from '../../protocol/index.js'
-import { bareArray, textArray } from './array-literal.js'
+import { bareArray, jsonTexts, textArray } from './array-literal.js'
 import { jsonText } from './row.js'
 
 /** The first eleven parameters of `enqueue`: one array per column, as every driver of a caller's transaction takes them. */
@@ -19,23 +19,55 @@ export function intentColumns(intents: readonly Intent[]): unknown[] {
   ]
 }
 
-/** The first fourteen parameters of `begin`. */
-export function beginColumns(items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): string[] {
+interface BeginItem {
+  readonly intent: Intent
+  readonly terms: ClaimTerms
+}
+
+/** The first fourteen parameters of `begin`. What many of a batch have in common travels once: their kind. */
+export function beginColumns(items: readonly BeginItem[]): string[] {
+  const kinds: BeginItem[] = []
+  const kindOf = (item: BeginItem): number => {
+    const known = kinds.findIndex((kind) => isOfKind(item, kind))
+    return known === -1 ? kinds.push(item) : known + 1
+  }
   return [
     bareArray(items.map(({ intent }) => intent.id)),
-    textArray(items.map(({ intent }) => intent.namespace)),
-    textArray(items.map(({ intent }) => intent.effect)),
     textArray(items.map(({ intent }) => intent.key)),
-    bareArray(items.map(({ intent }) => intent.generation)),
     bareArray(items.map(({ intent }) => intent.reference)),
-    textArray(items.map(({ intent }) => JSON.stringify(intent.input))),
+    jsonTexts(items.map(({ intent }) => JSON.stringify(intent.input))),
     bareArray(items.map(({ intent }) => intent.fingerprint)),
-    textArray(items.map(({ intent }) => intent.serializeKey)),
     textArray(items.map(({ intent }) => intent.group)),
-    bareArray(items.map(({ intent }) => intent.hasSettledHandler)),
     textArray(items.map(({ terms }) => terms.owner)),
-    bareArray(items.map(({ terms }) => terms.leaseMs)),
-    bareArray(items.map(({ terms }) => terms.timeoutMs)),
+    bareArray(items.map(kindOf)),
+    textArray(kinds.map(({ intent }) => intent.namespace)),
+    textArray(kinds.map(({ intent }) => intent.effect)),
+    bareArray(kinds.map(({ intent }) => intent.generation)),
+    bareArray(kinds.map(({ intent }) => intent.hasSettledHandler)),
+    bareArray(kinds.map(({ terms }) => terms.leaseMs)),
+    bareArray(kinds.map(({ terms }) => terms.timeoutMs)),
+  ]
+}
+
+function isOfKind({ intent, terms }: BeginItem, kind: BeginItem): boolean {
+  return (
+    intent.effect === kind.intent.effect &&
+    intent.namespace === kind.intent.namespace &&
+    intent.generation === kind.intent.generation &&
+    intent.hasSettledHandler === kind.intent.hasSettledHandler &&
+    terms.leaseMs === kind.terms.leaseMs &&
+    terms.timeoutMs === kind.terms.timeoutMs
+  )
+}
+
+/** The first five parameters of `succeed`. */
+export function successColumns(successes: readonly JournalWrite[]): string[] {
+  return [
+    bareArray(successes.map(({ id }) => id)),
+    bareArray(successes.map(({ fence }) => fence)),
+    textArray(successes.map(({ owner }) => owner)),
+    jsonTexts(successes.map(({ change }) => jsonText(change.receipt))),
+    textArray(successes.map(({ change }) => change.externalId)),
   ]
 }
 
@@ -53,9 +85,9 @@ export function writeColumns(writes: readonly JournalWrite[]): string[] {
     bareArray(writes.map(({ change }) => change.attempts)),
     bareArray(writes.map(({ change }) => change.findFailures)),
     bareArray(writes.map(({ change }) => change.keySpent)),
-    textArray(writes.map(({ change }) => jsonText(change.receipt))),
+    jsonTexts(writes.map(({ change }) => jsonText(change.receipt))),
     textArray(writes.map(({ change }) => change.externalId)),
-    textArray(writes.map(({ change }) => jsonText(change.reason))),
+    jsonTexts(writes.map(({ change }) => jsonText(change.reason))),
     bareArray(writes.map(({ change }) => change.settlement)),
     textArray(writes.map(({ owner }) => owner)),
   ]

@@ -46,7 +46,7 @@ import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/r
 import { renewEntry } from './sql/renew.js'
 import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
 import { sweepBatches } from './sql/sweep.js'
-import { writeChanges } from './sql/write.js'
+import { writeChanges, writeSuccesses } from './sql/write.js'
 import type { QuotedSchema, Statement } from './statement.js'
 
 const SQL = {
@@ -55,6 +55,7 @@ const SQL = {
   standing: standingEntries,
   heads: headEntries,
   write: writeChanges,
+  succeed: writeSuccesses,
   claim: claimEntry,
   claimDue: claimDueEntries,
   read: readEntries,

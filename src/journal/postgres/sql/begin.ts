@@ -1,17 +1,20 @@
 import { NOW, NOW_MICROS } from '../row.js'
-import type { StatementFor } from '../statement.js'
+import { jsonList, type StatementFor } from '../statement.js'
 
 /**
  * Creates entries that are claimed at once for their first call (protocol `begin`). Existing ones stay as they are; of
  * two with one id in the batch, the first is created.
  *
- * Parameters, arrays of one length: $1 id, $2 namespace, $3 effect, $4 key, $5 generation, $6 reference, $7 input (JSON),
- * $8 fingerprint, $9 serialize_key, $10 group_key, $11 whether it has a `settled` handler, $12 owner, $13 lease in ms,
- * $14 longest call in ms; and $15 the id of the batch, $16 the longest lease of them in ms.
+ * Parameters, arrays of one length: $1 id, $2 key, $3 reference, $4 inputs (a JSON list), $5 fingerprint, $6 group_key,
+ * $7 owner, $8 which of the kinds it is, from 1; arrays with one element a kind: $9 namespace, $10 effect,
+ * $11 generation, $12 whether it has a `settled` handler, $13 lease in ms, $14 longest call in ms; and $15 the id of the
+ * batch, $16 the longest lease of them in ms.
  * A returned row is an entry that this statement created: id, and the journal's clock in microseconds.
+ *
+ * By subscript, not by a join with the kinds: rows have to be written in the order given.
  */
 export const beginEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_1',
+  name: 'counterfoil_begin_2',
   text: `
 WITH batch AS (
   INSERT INTO ${schema}.batches (id, due_at, ids)
@@ -19,25 +22,22 @@ WITH batch AS (
   ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, ids = excluded.ids
 )
 INSERT INTO ${schema}.entries AS e (
-  id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key, group_key,
+  id, key, reference, input, fingerprint, group_key, namespace, effect, generation,
   state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
 )
 SELECT
-  i.id, i.namespace, i.effect, i.key, i.generation, i.reference, i.input, i.fingerprint, i.serialize_key, i.group_key,
+  i.id, i.key, i.reference, i.input, i.fingerprint, i.group_key,
+  ($9::text[])[i.kind], ($10::text[])[i.kind], ($11::integer[])[i.kind],
   'executing', 1, i.owner,
-  ${NOW} + i.lease_ms * interval '1 millisecond',
+  ${NOW} + ($13::double precision[])[i.kind] * interval '1 millisecond',
   1,
   ${NOW},
-  ${NOW} + i.timeout_ms * interval '1 millisecond',
-  CASE WHEN i.has_handler THEN 'due' ELSE 'none' END,
+  ${NOW} + ($14::double precision[])[i.kind] * interval '1 millisecond',
+  CASE WHEN ($12::boolean[])[i.kind] THEN 'due' ELSE 'none' END,
   ${NOW}, ${NOW}
 FROM unnest(
-  $1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::json[], $8::text[], $9::text[],
-  $10::text[], $11::boolean[], $12::text[], $13::double precision[], $14::double precision[]
-) AS i (
-  id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key,
-  group_key, has_handler, owner, lease_ms, timeout_ms
-)
+  $1::uuid[], $2::text[], $3::text[], ${jsonList('$4')}, $5::text[], $6::text[], $7::text[], $8::integer[]
+) AS i (id, key, reference, input, fingerprint, group_key, owner, kind)
 ON CONFLICT (id) DO NOTHING
 RETURNING e.id, ${NOW_MICROS}`,
 })
@@ -45,7 +45,8 @@ RETURNING e.id, ${NOW_MICROS}`,
 /**
  * Creates entries that wait for a dispatcher (protocol `enqueue`), in the caller's transaction.
  *
- * Parameters, arrays of one length: $1 … $11 as above, $12 not before (microseconds since the epoch; null: at once),
+ * Parameters, arrays of one length: $1 id, $2 namespace, $3 effect, $4 key, $5 generation, $6 reference, $7 input (JSON),
+ * $8 fingerprint, $9 serialize_key, $10 group_key, $11 whether it has a `settled` handler, $12 not before (microseconds since the epoch; null: at once),
  * $13 place in the caller's order; and $14, the channel to wake dispatchers on (null: none).
  * A returned row is the id of an entry that this statement created. They wake once the transaction has committed.
  */

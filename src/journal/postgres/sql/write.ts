@@ -1,20 +1,20 @@
 import { NOW, NOW_MICROS } from '../row.js'
-import { expectFew, type StatementFor } from '../statement.js'
+import { expectFew, jsonList, type StatementFor } from '../statement.js'
 
 /**
  * Writes holders' changes, each under its claim (protocol `isHeldBy` and `enact`, P2), and wakes whoever waits for one of them.
  *
  * Parameters, arrays of one length, ids distinct: $1 id, $2 fence, $3 state, $4 lease from now in ms (null: released),
  * $5 due from now in ms (null: not), $6 longest call from now in ms (null: none starts), $7 the last call is over,
- * $8 doubt (keep, begin, clear), $9 attempts, $10 find_failures, $11 key_spent, $12 receipt (JSON), $13 external_id,
- * $14 reason (JSON), $15 settlement, $16 owner; and $17, the channel to notify on.
+ * $8 doubt (keep, begin, clear), $9 attempts, $10 find_failures, $11 key_spent, $12 receipts (a JSON list),
+ * $13 external_id, $14 reasons (a JSON list), $15 settlement, $16 owner; and $17, the channel to notify on.
  * A returned row is a change that took effect: id, and the journal's clock in microseconds. A stale one returns none.
  *
  * NOTIFY only for entries that somebody waits for: a transaction that notifies holds a lock on the whole server's queue
  * while it commits, so that commits go one after another.
  */
 export const writeChanges: StatementFor = (schema) => ({
-  name: 'counterfoil_write_1',
+  name: 'counterfoil_write_2',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET
@@ -44,8 +44,8 @@ WITH changed AS (
     updated_at = ${NOW}
   FROM unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::double precision[], $5::double precision[], $6::double precision[],
-    $7::boolean[], $8::text[], $9::integer[], $10::integer[], $11::boolean[], $12::json[], $13::text[], $14::json[],
-    $15::text[], $16::text[]
+    $7::boolean[], $8::text[], $9::integer[], $10::integer[], $11::boolean[],
+    ${jsonList('$12')}, $13::text[], ${jsonList('$14')}, $15::text[], $16::text[]
   ) AS w (
     id, fence, state, lease_ms, due_ms, call_ms, call_over, doubt, attempts, find_failures, key_spent, receipt,
     external_id, reason, settlement, owner
@@ -54,4 +54,42 @@ WITH changed AS (
   RETURNING e.id, e.awaited
 )
 SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($17, e.id::text) END FROM changed AS e`,
+})
+
+/**
+ * Writes successes at the first try, with no handler to run: the same change for each but for the receipt, and what
+ * nearly every effect comes to. It sets what `writeChanges` would, and travels in a third of its columns.
+ *
+ * Parameters, arrays of one length, ids distinct: $1 id, $2 fence, $3 owner, $4 receipts (a JSON list), $5 external_id;
+ * and $6, the channel to notify on.
+ * A returned row is a success that took effect: id, and the journal's clock in microseconds. A stale one returns none.
+ */
+export const writeSuccesses: StatementFor = (schema) => ({
+  name: 'counterfoil_succeed_1',
+  text: `
+WITH changed AS (
+  UPDATE ${schema}.entries AS e SET
+    state = 'succeeded',
+    owner = NULL,
+    lease_until = NULL,
+    due_at = NULL,
+    attempts = 1,
+    find_failures = 0,
+    last_deadline_at = CASE
+      WHEN e.in_doubt_since IS NULL AND e.last_deadline_at IS NOT NULL THEN least(e.last_deadline_at, ${NOW})
+      ELSE e.last_deadline_at
+    END,
+    in_doubt_since = NULL,
+    key_spent = false,
+    receipt = w.receipt,
+    external_id = w.external_id,
+    reason = NULL,
+    settlement = 'none',
+    updated_at = ${NOW}
+  FROM unnest($1::uuid[], $2::bigint[], $3::text[], ${jsonList('$4')}, $5::text[])
+    AS w (id, fence, owner, receipt, external_id)
+  WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
+  RETURNING e.id, e.awaited
+)
+SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($6, e.id::text) END FROM changed AS e`,
 })

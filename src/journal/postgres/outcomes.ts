@@ -1,0 +1,88 @@
+import type { Change, JournalError, JournalWrite, Written } from '../../protocol/index.js'
+import { inOrderOfIds, runApart } from './batch.js'
+import type { Batches } from './batches.js'
+import type { Database } from './database.js'
+import { successColumns, writeColumns } from './parameters.js'
+import { timesById } from './row.js'
+import type { Statement } from './statement.js'
+import type { Statements } from './statements.js'
+
+type Answer = Written | JournalError
+
+/** Writes holders' changes, in batches. */
+export class Outcomes {
+  readonly #database: Database
+  readonly #sql: Pick<Statements, 'write' | 'succeed'>
+  readonly #channel: string
+  readonly #batches: Batches
+
+  constructor(at: {
+    readonly database: Database
+    readonly sql: Pick<Statements, 'write' | 'succeed'>
+    readonly channel: string
+    readonly batches: Batches
+  }) {
+    this.#database = at.database
+    this.#sql = at.sql
+    this.#channel = at.channel
+    this.#batches = at.batches
+  }
+
+  write(writes: readonly JournalWrite[]): Promise<readonly Answer[]> {
+    return inOrderOfIds(
+      writes,
+      ({ id }) => id,
+      (ordered) => (areDistinct(ordered) ? this.#writeDistinct(ordered) : this.#writeEach(ordered)),
+    )
+  }
+
+  /** Two writes to one entry go one after the other, as their caller ordered them; no engine does that. */
+  async #writeEach(writes: readonly JournalWrite[]): Promise<readonly Answer[]> {
+    const answers: Answer[] = []
+    for (const write of writes) answers.push(...(await this.#writeDistinct([write])))
+    return answers
+  }
+
+  async #writeDistinct(writes: readonly JournalWrite[]): Promise<readonly Answer[]> {
+    const plain = writes.filter(({ change }) => isPlainSuccess(change))
+    const others = plain.length === 0 ? writes : writes.filter(({ change }) => !isPlainSuccess(change))
+    const successes = await runApart(plain, (some) => this.#run(this.#sql.succeed, some, successColumns(some)))
+    if (others.length === 0) return successes
+    const changes = await runApart(others, (some) => this.#run(this.#sql.write, some, writeColumns(some)))
+    if (plain.length === 0) return changes
+    // In the order of the writes, in which both parts are too.
+    const [success, change] = [successes.values(), changes.values()]
+    return writes.map((write) => (isPlainSuccess(write.change) ? success : change).next().value ?? { applied: false })
+  }
+
+  async #run(statement: Statement, writes: readonly JournalWrite[], columns: readonly string[]): Promise<Written[]> {
+    const applied = timesById(await this.#database.write('write an outcome', statement, [...columns, this.#channel]))
+    return writes.map(({ id }) => {
+      this.#batches.ended(id)
+      const nowMs = applied.get(id)
+      return nowMs === undefined ? { applied: false } : { applied: true, nowMs }
+    })
+  }
+}
+
+/** Whether no id stands twice among writes in the order of their ids. */
+function areDistinct(ordered: readonly JournalWrite[]): boolean {
+  return ordered.every(({ id }, i) => ordered[i - 1]?.id !== id)
+}
+
+/** What `writeSuccesses` writes: the statement has these values in its text. */
+function isPlainSuccess(change: Change): boolean {
+  return (
+    change.state === 'succeeded' &&
+    change.leaseForMs === null &&
+    change.dueInMs === null &&
+    change.callForMs === null &&
+    change.callOver &&
+    change.doubt === 'clear' &&
+    change.attempts === 1 &&
+    change.findFailures === 0 &&
+    !change.keySpent &&
+    change.reason === null &&
+    change.settlement === 'none'
+  )
+}
