@@ -21,7 +21,7 @@ export type ParsedArguments =
 
 /** Divisible by four, since a fault strikes a quarter. */
 const DEFAULT_ORDERS = 60
-const QUICK_ORDERS = 16
+const QUICK_ORDERS = 12
 const MOST_ORDERS = 5_000
 
 /** Reads the command line. It never throws and never ends the process. */

@@ -4,8 +4,9 @@ import { APPLICATION_SCHEMA, type Message, type Order } from './application.js'
 import { Broker } from './broker.js'
 import type { Fault, Stage } from './fault.js'
 import type { WorkOrder } from './ipc.js'
-import type { Lane, LaneDatabase } from './lane.js'
+import type { Lane } from './lane.js'
 import { makeOrders, strike } from './orders.js'
+import type { LaneDatabase } from './servers.js'
 import type { CellAddress } from './services.js'
 import type { Strategy } from './strategy.js'
 import { GATEWAY_LATENCY_MS } from './timing.js'
@@ -32,7 +33,7 @@ export interface Observation extends Counts {
 
 /** Longer than any cell may take to come to rest. What is still open then stays so, and the checker counts it. */
 const REST_LIMIT_MS = 20_000
-const LOOK_MS = 20
+const LOOK_MS = 50
 const DAY_MS = 86_400_000
 
 /** The cell's name: a name for databases and for people. */
@@ -50,7 +51,7 @@ export async function runCell(cell: Cell, lane: Lane, redisUrl: string): Promise
   })
   const address = {
     cell: `${process.pid}-${nameOf(cell)}`,
-    databaseUrl: database.server.connectionString,
+    databaseUrl: database.connectionString,
     gateway: { host: gateway.host, port: gateway.port, secretKey: 'sk_test_lab' },
     redisUrl,
   }
@@ -118,9 +119,16 @@ class CellRun {
       gateway: this.#parts.gateway,
       join: (options) => this.#join(options?.gateClosed ?? false),
       messageFor: (order) => this.#messageFor(order),
-      restartDatabase: () => this.#parts.database.server.restart({ mode: 'immediate' }),
+      crashDatabase: () => this.#crashDatabase(),
+      restartDatabase: () => this.#parts.database.server.restart(),
       untilOthersAreDone: () => this.#looking(async () => (await this.#openAmong(struck)) <= (await this.#blocked())),
     }
+  }
+
+  async #crashDatabase(): Promise<void> {
+    if (!this.#lane.mayRestart)
+      throw new Error('Other cells use that server; say so in `restartsDatabase` of the fault.')
+    await this.#parts.database.server.kill()
   }
 
   async #join(gateClosed: boolean): Promise<WorkerProcess> {
@@ -183,7 +191,8 @@ class CellRun {
   /** How many sessions wait for another's lock. */
   async #blocked(): Promise<number> {
     const { rows } = await this.#parts.database.pool.query<{ count: number }>(
-      'select count(distinct pid)::integer as count from pg_locks where not granted',
+      `select count(distinct pid)::integer as count from pg_locks join pg_stat_activity using (pid)
+       where not granted and datname = current_database()`,
     )
     return rows[0]?.count ?? 0
   }

@@ -14,7 +14,9 @@ export interface Stage {
   join(options?: { readonly gateClosed?: boolean }): Promise<WorkerProcess>
   /** A message that asks for the order to be paid; each call makes a message of its own. */
   messageFor(order: Order): Message
-  /** Shuts the cell's database server down at once and starts it again. */
+  /** SIGKILLs the cell's database server; only for a fault that `restartsDatabase`. */
+  crashDatabase(): Promise<void>
+  /** Starts it again. */
   restartDatabase(): Promise<void>
   /**
    * Resolves when all that can be done about the struck orders without the worker that has them is done: each is
@@ -36,6 +38,8 @@ export interface Fault {
   readonly ordersTimes?: number
   /** How many of the orders it strikes at the most, where that is bounded. Otherwise a quarter. */
   readonly strikesAtMost?: number
+  /** Cells that restart their database server need one that no other cell uses. Default false. */
+  readonly restartsDatabase?: boolean
   /** Publishes a message for every order and lets the fault strike. Returns when nothing more will go wrong. */
   inject(stage: Stage): Promise<void>
 }

@@ -1,17 +1,23 @@
-import { type EmbeddedPostgres, startEmbeddedPostgres } from 'counterfoil/embedded'
 import { type GatewayProcess, type GatewaySettings, startGatewayProcess } from 'counterfoil/testing'
-import type pg from 'pg'
-import { openPool } from './database.js'
+import type { LaneDatabase, Servers } from './servers.js'
 import { WorkerProcess } from './worker-process.js'
 
 /**
- * What one cell at a time runs on: a database server, a gateway and two workers, each a process of its own, shared
- * with no other lane. One cell after another uses them, and each finds them as new.
+ * What one cell at a time runs on: a database, a gateway and two workers, shared with no other lane. One cell after
+ * another uses them, and each finds them as new.
  */
 export class Lane {
   readonly #workers: (WorkerProcess | null)[] = [null, null]
+  readonly #servers: Servers
+  /** Its database has a server of its own, which a cell may restart. */
+  readonly mayRestart: boolean
   #database: LaneDatabase | null = null
   #gateway: GatewayProcess | null = null
+
+  constructor(servers: Servers, options: { readonly mayRestart: boolean }) {
+    this.#servers = servers
+    this.mayRestart = options.mayRestart
+  }
 
   /** Database and gateway, empty. Both are started when they are first needed. */
   async prepare(settings: GatewaySettings): Promise<{ database: LaneDatabase; gateway: GatewayProcess }> {
@@ -28,22 +34,14 @@ export class Lane {
     return started
   }
 
-  /** Ends all of it. */
+  /** Ends its processes; its database ends with its server. */
   async end(): Promise<void> {
     const workers = this.#workers.splice(0, 2, null, null)
-    await Promise.all([...workers.map((worker) => worker?.end()), this.#gateway?.stop(), this.#endDatabase()])
-  }
-
-  async #endDatabase(): Promise<void> {
-    await this.#database?.pool.end()
-    await this.#database?.server.stop()
+    await Promise.all([...workers.map((worker) => worker?.end()), this.#gateway?.stop()])
   }
 
   async #emptyDatabase(): Promise<LaneDatabase> {
-    if (this.#database === null) {
-      const server = await startEmbeddedPostgres()
-      this.#database = { server, pool: openPool(server.connectionString, 1) }
-    }
+    this.#database ??= await this.#servers.database(this.mayRestart)
     await this.#database.pool.query(EMPTY)
     return this.#database
   }
@@ -56,20 +54,22 @@ export class Lane {
   }
 }
 
-/** A lane's server, and the lab's own connection to it. */
-export interface LaneDatabase {
-  readonly server: EmbeddedPostgres
-  readonly pool: pg.Pool
-}
-
-/** It waits for the locks of workers that were just killed: their transactions end with their connections. */
+/**
+ * The application's tables go; Counterfoil's stay, empty, since to make them anew costs more than a cell.
+ *
+ * It waits for the locks of workers that were just killed: their transactions end with their connections.
+ */
 const EMPTY = `
   do $$
   declare name text;
   begin
-    for name in select nspname from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema' loop
-      execute format('drop schema %I cascade', name);
-    end loop;
+    drop schema public cascade;
     create schema public;
+    for name in
+      select format('%I.%I', schemaname, tablename) from pg_tables
+      where schemaname = 'counterfoil' and tablename <> 'migrations'
+    loop
+      execute 'truncate ' || name;
+    end loop;
   end $$;
 `

@@ -2,6 +2,7 @@ import { type Cell, nameOf, type Observation, runCell } from './cell.js'
 import { Lane } from './lane.js'
 import { isRedisReachable, NO_REDIS } from './redis.js'
 import { notRun, type Result, resultOf } from './result.js'
+import { Servers } from './servers.js'
 import { killAllWorkers } from './worker-process.js'
 
 /** What the lab is to run. */
@@ -17,6 +18,9 @@ export interface LabPlan {
 
 /** Hears of every cell that has ended. */
 export type OnResult = (result: Result, done: number, all: number) => void
+
+/** Lanes with a database server of their own. */
+const RESTARTING_LANES = 2
 
 /** No cell takes so long, unless something in the lab itself is stuck. */
 const CELL_LIMIT_MS = 120_000
@@ -39,15 +43,18 @@ export async function runLab(plan: LabPlan, onResult: OnResult): Promise<Result[
   const runnable = plan.cells.filter((cell) => redis || !needsRedis(cell))
   for (const cell of plan.cells) if (!runnable.includes(cell)) note(cell, notRun(cell, NO_REDIS))
 
-  const lanes = Array.from({ length: Math.max(1, plan.lanes) }, () => new Lane())
+  const servers = new Servers()
+  const lanes = Array.from({ length: Math.max(1, plan.lanes) }, (_, place) => {
+    return new Lane(servers, { mayRestart: place < RESTARTING_LANES })
+  })
   const drain = async (queue: Cell[], lane: Lane): Promise<void> => {
-    for (let cell = queue.shift(); cell !== undefined; cell = queue.shift()) {
+    for (let cell = take(queue, lane); cell !== undefined; cell = take(queue, lane)) {
       note(cell, resultOf(cell, await runWithin(cell, lane, plan.redisUrl)))
     }
   }
   const runAll = async (): Promise<void> => {
     const alone = runnable.filter((cell) => cell.fault.name === 'none')
-    await Promise.all(lanes.slice(0, 1).map((lane) => drain(alone, lane)))
+    await Promise.all(lanes.slice(-1).map((lane) => drain(alone, lane)))
     const together = runnable.filter((cell) => cell.fault.name !== 'none')
     await Promise.all(lanes.map((lane) => drain(together, lane)))
   }
@@ -58,8 +65,17 @@ export async function runLab(plan: LabPlan, onResult: OnResult): Promise<Result[
     throw error
   } finally {
     await Promise.all(lanes.map((lane) => lane.end()))
+    await servers.end()
   }
   return plan.cells.flatMap((cell) => results.get(cell) ?? [])
+}
+
+/** The next cell for that lane: those that only it can run come first. */
+function take(queue: Cell[], lane: Lane): Cell | undefined {
+  const restarting = queue.findIndex((cell) => cell.fault.restartsDatabase === true)
+  const other = queue.findIndex((cell) => cell.fault.restartsDatabase !== true)
+  const place = lane.mayRestart && restarting >= 0 ? restarting : other
+  return place < 0 ? undefined : queue.splice(place, 1)[0]
 }
 
 function needsRedis(cell: Cell): boolean {

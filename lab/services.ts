@@ -2,7 +2,7 @@ import type { Agent } from 'node:http'
 import type pg from 'pg'
 import Stripe from 'stripe'
 import { openPool } from './database.js'
-import type { GatewayAddress, Services } from './strategy.js'
+import type { GatewayAddress, Services, Strategy } from './strategy.js'
 import { CALL_TIMEOUT_MS, PREFETCH } from './timing.js'
 
 /** Where the parts of one cell are: what can be told to another process. */
@@ -13,10 +13,10 @@ export interface CellAddress {
   readonly redisUrl: string
 }
 
-/** The parts of a cell, for this process. All connections to the gateway go through `agent`. */
-export function servicesOf(address: CellAddress, agent: Agent): Services {
+/** The parts of a cell, for this process and this strategy. All connections to the gateway go through `agent`. */
+export function servicesOf(address: CellAddress, strategy: Strategy, agent: Agent): Services {
   return {
-    pool: poolOf(address.databaseUrl),
+    pool: poolOf(address.databaseUrl, strategy.holdsConnections === true ? PREFETCH + 1 : FEW_CONNECTIONS),
     stripe: openStripe({ ...address.gateway, agent }),
     gateway: { ...address.gateway, agent },
     redisUrl: address.redisUrl,
@@ -24,13 +24,16 @@ export function servicesOf(address: CellAddress, agent: Agent): Services {
   }
 }
 
+/** Enough where none is held while the gateway is asked. */
+const FEW_CONNECTIONS = 4
+
 const pools = new Map<string, pg.Pool>()
 
-/** The process's pool for that database: it stays from cell to cell, as an application's would. */
-function poolOf(databaseUrl: string): pg.Pool {
-  // A strategy that holds a connection across the call needs one for each message in hand.
-  const pool = pools.get(databaseUrl) ?? openPool(databaseUrl, PREFETCH + 1)
-  pools.set(databaseUrl, pool)
+/** The process's pool of that size for that database: it stays from cell to cell, as an application's would. */
+function poolOf(databaseUrl: string, max: number): pg.Pool {
+  const name = `${max} ${databaseUrl}`
+  const pool = pools.get(name) ?? openPool(databaseUrl, max)
+  pools.set(name, pool)
   return pool
 }
 

@@ -41,6 +41,8 @@ export interface Strategy {
   /** Tables of its own, beside the application's. */
   readonly schema?: string
   readonly needsRedis?: boolean
+  /** It holds a database connection across the call, and so needs one for each message in hand. Default false. */
+  readonly holdsConnections?: boolean
   start(services: Services): Promise<Handler>
   /** The nightly job, where the strategy has one: it runs when the day has come to rest. */
   audit?(services: Services): Promise<void>

@@ -40,7 +40,7 @@ async function openCell(work: WorkOrder): Promise<void> {
   if (open !== null) throw new Error('The worker has a cell open already.')
   const agent = new GatedAgent(work.gateClosed, (waiting) => tell({ type: 'at_gate', waiting }))
   const strategy = findStrategy(work.strategy, work.gatewayLevel)
-  open = { handler: await strategy.start(servicesOf(work.address, agent)), agent }
+  open = { handler: await strategy.start(servicesOf(work.address, strategy, agent)), agent }
 }
 
 async function closeCell(): Promise<void> {
@@ -53,7 +53,8 @@ async function closeCell(): Promise<void> {
 
 async function audit(work: WorkOrder): Promise<void> {
   const agent = new GatedAgent(false, () => undefined)
-  await findStrategy(work.strategy, work.gatewayLevel).audit?.(servicesOf(work.address, agent))
+  const strategy = findStrategy(work.strategy, work.gatewayLevel)
+  await strategy.audit?.(servicesOf(work.address, strategy, agent))
   agent.destroy()
 }
 

@@ -18,8 +18,17 @@ export function publish(stage: Stage, orders: readonly Order[]): void {
 }
 
 /** Resolves when the gateway has taken the money for each of these orders. */
-export async function untilCharged(stage: Stage, orders: readonly Order[]): Promise<void> {
+export function untilCharged(stage: Stage, orders: readonly Order[]): Promise<void> {
+  return untilEach(stage, orders, 'executed')
+}
+
+/** Resolves when the gateway has answered the charge of each of these orders, or nobody waits for the answer any more. */
+export function untilAnswered(stage: Stage, orders: readonly Order[]): Promise<void> {
+  return untilEach(stage, orders, 'finished')
+}
+
+async function untilEach(stage: Stage, orders: readonly Order[], what: 'executed' | 'finished'): Promise<void> {
   await Promise.all(
-    orders.map((order) => stage.gateway.until('executed', { route: 'payment_intents.create', businessKey: order.id })),
+    orders.map((order) => stage.gateway.until(what, { route: 'payment_intents.create', businessKey: order.id })),
   )
 }

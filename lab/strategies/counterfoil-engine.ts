@@ -49,7 +49,6 @@ export async function startCounterfoil<R extends Receipt>(
     namespace: cell,
     ...(lease === undefined ? {} : { lease }),
     hooks: { onParked: ({ key }) => void markUnknown(pool, key, 'parked').catch(() => undefined) },
-    pollInterval: '200ms',
   })
   await counterfoil.start()
   return {

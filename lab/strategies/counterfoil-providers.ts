@@ -49,17 +49,21 @@ export function listingGateway(services: Services): Provider<Order, Receipt> {
   }
 }
 
-/** The list cannot be narrowed down at this gateway; what is too old for the audit, the audit leaves alone. */
+/**
+ * What took money. An attempt that was declined is left out, as if it were absent: nobody will confirm it again, so it
+ * may be made anew. The list cannot be narrowed down at this gateway.
+ */
 async function* listPayments(stripe: Stripe): AsyncGenerator<ExternalOperation> {
   for await (const intent of stripe.paymentIntents.list({ limit: 100, expand: ['data.latest_charge'] })) {
-    const { id, amount_received: minorUnits, currency, created, metadata, status, latest_charge: charge } = intent
+    if (intent.status !== 'succeeded') continue
+    const { id, amount_received: minorUnits, currency, created, metadata, latest_charge: charge } = intent
     const undoneMinorUnits = typeof charge === 'object' ? (charge?.amount_refunded ?? 0) : 0
     yield {
       externalId: id,
       reference: metadata.reference ?? null,
       key: metadata.order_id ?? null,
       createdAtMs: created * 1_000,
-      state: status !== 'succeeded' ? 'pending' : undoneMinorUnits < minorUnits ? 'live' : 'undone',
+      state: undoneMinorUnits < minorUnits ? 'live' : 'undone',
       amount: { minorUnits, currency, undoneMinorUnits },
     }
   }

@@ -14,6 +14,7 @@ export const inbox: Strategy = {
   gateway: 'none',
   idea: 'records the message id under a unique key, in one transaction with the order, and charges inside it',
   schema: 'create table inbox (message_id text primary key, received_at timestamptz not null default now())',
+  holdsConnections: true,
 
   async start({ pool, stripe }) {
     return {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { Redis } from 'ioredis'
 import { charge, type Order, record, statusOf } from '../application.js'
 import type { Strategy } from '../strategy.js'
 import { LOCK_TTL_MS } from '../timing.js'
@@ -20,6 +19,7 @@ export const redisLock: Strategy = {
   needsRedis: true,
 
   async start({ pool, stripe, redisUrl, cell }) {
+    const { Redis } = await import('ioredis')
     const redis = new Redis(redisUrl, { lazyConnect: true })
     await redis.connect()
 

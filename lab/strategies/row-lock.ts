@@ -12,6 +12,7 @@ export const rowLock: Strategy = {
   name: 'row-lock',
   gateway: 'none',
   idea: 'holds SELECT … FOR UPDATE on the order across the call',
+  holdsConnections: true,
 
   async start({ pool, stripe }) {
     return {
