@@ -30,6 +30,8 @@ export class Core<Tx> {
   readonly #begins: Batcher<Renewal, Begun>
   readonly #writes: Batcher<JournalWrite, Written>
   readonly #settlements = new Slots(SETTLEMENTS_AT_ONCE)
+  /** By entry, the runs of `settled` handlers that are under way here or wait for a place. */
+  readonly #settling = new Map<string, Promise<boolean>>()
   readonly #busy = new Set<Promise<unknown>>()
   #claimants = 0
 
@@ -79,6 +81,8 @@ export class Core<Tx> {
 
   /** Runs a `settled` handler, if nobody else does; it never rejects: the journal's trouble leaves the handler due. */
   settle(effect: RuntimeEffect<Tx>, id: string): Promise<boolean> {
+    const already = this.#settling.get(id)
+    if (already !== undefined) return already
     const { hooks } = this.context
     const running = this.#settlements
       .use(() => runSettlement(this.context, effect, id))
@@ -86,8 +90,19 @@ export class Core<Tx> {
         tell(() => hooks.onError?.(error))
         return false
       })
+      .finally(() => this.#settling.delete(id))
+    this.#settling.set(id, running)
     this.#busyWith(running)
     return running
+  }
+
+  isSettling(id: string): boolean {
+    return this.#settling.has(id)
+  }
+
+  /** How many more handlers would begin at once. */
+  get freeSettlements(): number {
+    return Math.max(0, SETTLEMENTS_AT_ONCE - this.#settling.size)
   }
 
   #busyWith(work: Promise<unknown>): void {

@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { MemoryJournal } from '../journal/memory/index.js'
-import { entryId, type Intent, type Provider, reference } from '../protocol/index.js'
+import { type Event, entryId, type Intent, type Provider, reference, transition } from '../protocol/index.js'
 import { realClock } from '../system/index.js'
 import { Counterfoil, defineEffect, type EffectDefinition } from './index.js'
 
@@ -9,6 +9,15 @@ interface Order {
 }
 interface Receipt {
   readonly id: string
+}
+
+const EXECUTED: Event = {
+  type: 'attempt_ended',
+  outcome: { kind: 'executed', receipt: { id: 'any' }, externalId: 'any' },
+  callOver: true,
+  unreached: false,
+  retryInMs: 0,
+  maxAttempts: 1,
 }
 
 /** What a lost worker leaves behind: an entry whose lease runs out. */
@@ -178,5 +187,50 @@ describe('the worker loop', () => {
     await done.promise
     await counterfoil.stop()
     expect(calls).toBe(60)
+  })
+
+  it('shares among all workers the handlers that lost ones left behind, not all at the same few', async () => {
+    const journal = new MemoryJournal({ clock: realClock })
+    const handled = [0, 0, 0]
+    const newWorker = (number: number) =>
+      new Counterfoil({
+        journal,
+        effects: [
+          defineEffect<Order, Receipt, unknown>({
+            name: 'charge',
+            key: (order) => order.id,
+            provider: { execute: async ({ id }) => ({ id }), inDoubt: 'park' },
+            settled: async () => {
+              handled[number] = (handled[number] ?? 0) + 1
+              await realClock.sleep(2)
+            },
+          }),
+        ],
+        pollInterval: 20,
+      })
+    // Outcomes are written, and their worker is gone before it runs a handler.
+    const intents = await Promise.all(Array.from({ length: 300 }, (_, i) => lostWorker(journal, `order-${i}`, 60_000)))
+    const held = await journal.read(intents.map(({ id }) => id))
+    await journal.write(
+      held.flatMap((seen) =>
+        seen === null
+          ? []
+          : [
+              {
+                id: seen.entry.id,
+                fence: seen.entry.fence,
+                owner: 'lost',
+                change: transition(seen.entry, EXECUTED),
+              },
+            ],
+      ),
+    )
+    const workers = [newWorker(0), newWorker(1), newWorker(2)]
+    await Promise.all(workers.map((worker) => worker.start()))
+    await vi.waitUntil(() => journal.entries().every(({ settlement }) => settlement === 'done'), { timeout: 60_000 })
+    await Promise.all(workers.map((worker) => worker.stop()))
+    expect(handled.reduce((sum, each) => sum + each, 0)).toBe(300)
+    // Whoever finds a handler in another's hands leaves it alone for a second: it must find others meanwhile.
+    expect(Math.min(...handled)).toBeGreaterThan(30)
   })
 })

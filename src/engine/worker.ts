@@ -2,7 +2,7 @@ import type { EffectTerms, Head } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { Budget, type Share } from './budget.js'
 import { tell } from './context.js'
-import { type Core, SETTLEMENTS_AT_ONCE } from './core.js'
+import type { Core } from './core.js'
 import type { RuntimeEffect } from './effect.js'
 import { inTurn } from './turns.js'
 
@@ -29,6 +29,12 @@ const DUE_ELSEWHERE_MS = 100
 /** How long to leave an entry alone whose handler another process is running, or could not be run. */
 const LOOK_FOR_SETTLEMENT_MS = 1_000
 
+/**
+ * How many due handlers to choose from. All processes see the same ones first: were the first ones taken, they would
+ * stand in each other's way, and what a killed worker left would be settled as slowly as by one.
+ */
+const SETTLEMENTS_IN_SIGHT = 64
+
 const JOURNAL_RETRY = { retryFirstMs: 100, retryLongestMs: 5_000 }
 
 /**
@@ -40,7 +46,9 @@ export class Worker<Tx> {
   readonly #options: WorkerOptions
   readonly #terms: readonly EffectTerms[]
   readonly #underWay = new Set<Promise<void>>()
-  /** Entries whose `settled` handler this process is running. */
+  /** Entries whose `settled` handler is left alone for a while: another process has it in hand. */
+  readonly #settledElsewhere = new Set<string>()
+  /** Entries that are about to be settled here. */
   readonly #settling = new Set<string>()
   /** The `serializeKey`s that this process is acting for. */
   readonly #turns = new Set<string>()
@@ -169,10 +177,16 @@ export class Worker<Tx> {
 
   /** Handlers have places of their own, so that one that hangs keeps no effect from being made. */
   async #dueSettlements(): Promise<readonly string[]> {
-    const places = SETTLEMENTS_AT_ONCE - this.#settling.size
+    const { journal, randomness } = this.#core.context
+    const places = this.#core.freeSettlements - this.#settling.size
     if (places <= 0) return []
-    const due = await this.#core.context.journal.dueSettlements(this.#terms, places + this.#settling.size)
-    return due.filter((id) => !this.#settling.has(id)).slice(0, places)
+    const due = await journal.dueSettlements(this.#terms, SETTLEMENTS_IN_SIGHT + this.#settledElsewhere.size)
+    const open = due.filter(
+      (id) => !this.#settling.has(id) && !this.#settledElsewhere.has(id) && !this.#core.isSettling(id),
+    )
+    if (open.length <= places) return open
+    const from = Math.floor(randomness.next() * (open.length - places + 1))
+    return open.slice(from, from + places)
   }
 
   #take(entry: { readonly effect: string }, work: (effect: RuntimeEffect<Tx>) => Promise<unknown>): void {
@@ -227,9 +241,17 @@ export class Worker<Tx> {
     const { context } = this.#core
     const [seen] = await context.journal.read([id]).catch(() => [])
     const effect = seen === undefined || seen === null ? undefined : context.effects.get(seen.entry.effect)
-    const ran = effect !== undefined && (await this.#core.settle(effect, id))
-    if (!ran) await context.clock.sleep(LOOK_FOR_SETTLEMENT_MS, this.#stopping.signal)
+    const running = effect === undefined ? undefined : this.#core.settle(effect, id)
     this.#settling.delete(id)
+    if ((await running) !== true) void this.#leaveAlone(id)
+    this.#wake.abort()
+  }
+
+  /** It keeps no place meanwhile: others may be had. */
+  async #leaveAlone(id: string): Promise<void> {
+    this.#settledElsewhere.add(id)
+    await this.#core.context.clock.sleep(LOOK_FOR_SETTLEMENT_MS, this.#stopping.signal)
+    this.#settledElsewhere.delete(id)
     this.#wake.abort()
   }
 
