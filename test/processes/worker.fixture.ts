@@ -102,5 +102,8 @@ process.on('message', (command: Command) => {
   if (command.do === 'stop') void counterfoil.stop().then(() => process.exit(0))
 })
 
+// As an application does that is told to end.
+process.on('SIGTERM', () => void counterfoil.stop().then(() => process.exit(0)))
+
 if (plan.resolver !== false) await counterfoil.start()
 send({ kind: 'ready' })

@@ -104,6 +104,16 @@ export class WorkerProcess {
     await gone
   }
 
+  /** Asks it to end (SIGTERM) and resolves when it has: with its exit code, null if it did not end by itself. */
+  async terminate(): Promise<number | null> {
+    if (!this.#isGone()) {
+      const gone = once(this.child, 'exit')
+      this.child.kill('SIGTERM')
+      await gone
+    }
+    return this.child.exitCode
+  }
+
   #isGone(): boolean {
     return this.child.exitCode !== null || this.child.signalCode !== null
   }
