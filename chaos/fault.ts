@@ -8,8 +8,8 @@ export interface Fault {
   readonly what: string
   /** How often, on average, in milliseconds; `pace` divides it. */
   readonly everyMs: number
-  /** Whether it can strike in this world. Default: always. */
-  readonly fits?: (world: World) => boolean
+  /** Why it cannot strike in this world, in words; null where it can. Default: it always can. */
+  readonly cannot?: (world: World) => string | null
   /** Does harm, and ends it: what it took away is back when it resolves. */
   readonly strike: (world: World, dice: Dice) => Promise<void>
 }

@@ -2,32 +2,56 @@ import Table from 'cli-table3'
 import pc from 'picocolors'
 import type { ChaosResult } from './run.js'
 
-const MOST_VIOLATIONS = 20
+const MOST_VIOLATIONS = 40
 
 /** What happened, for people. */
 export function toText(result: ChaosResult): string {
-  const table = new Table({
-    head: [pc.dim('fault'), pc.dim('struck')],
-    colAligns: ['left', 'right'],
-    style: { head: [], border: [] },
-  })
-  for (const [fault, count] of Object.entries(result.faults)) table.push([fault, count])
   const { effects, charges, chargedTwice, lost, parked, interrupted, recoveryMs, violations } = result
   const lines = [
-    table.toString(),
-    `${effects} effects, ${charges} charges, ${chargedTwice} charged twice, ${lost} lost, ${parked} parked; ${result.minutes} min, seed ${result.seed}.`,
-    `${interrupted} effects were interrupted; from their first call to their consequence: p50 ${recoveryMs.p50} ms, p99 ${recoveryMs.p99} ms.`,
-    violations.length === 0
-      ? pc.green('Every promise was kept.')
-      : pc.red(`${violations.length} promises were broken:`),
-    ...violations.slice(0, MOST_VIOLATIONS).map((violation) => `  ${violation}`),
+    tableOf(
+      ['fault', 'struck'],
+      Object.entries(result.faults).map(([fault, count]) => [
+        fault,
+        result.notInjected[fault] ? 'not here' : `${count}`,
+      ]),
+    ),
+    tableOf(
+      ['effects', 'charges', 'charged twice', 'lost', 'parked', 'interrupted', 'recovery p50', 'recovery p99'],
+      [
+        [effects, charges, chargedTwice, lost, parked, interrupted]
+          .map(String)
+          .concat(`${recoveryMs.p50} ms`, `${recoveryMs.p99} ms`),
+      ],
+    ),
+    `${result.minutes} min, seed ${result.seed}.`,
+    ...Object.entries(result.notInjected).map(([fault, why]) => pc.yellow(`NOT INJECTED: ${fault}. ${why}`)),
   ]
-  if (violations.length > MOST_VIOLATIONS)
-    lines.push(`  … and ${violations.length - MOST_VIOLATIONS} more (--json has all).`)
-  return lines.join('\n')
+  if (violations.length === 0) return [...lines, pc.green('Every promise was kept.')].join('\n')
+  return [
+    ...lines,
+    pc.red(`${violations.length} promises were broken:`),
+    ...violations.slice(0, MOST_VIOLATIONS).map((violation) => `  ${violation}`),
+    ...(violations.length > MOST_VIOLATIONS ? [`  … and ${violations.length - MOST_VIOLATIONS} more`] : []),
+    `Run the same faults again with --seed ${result.seed}, and fewer of them with --fault; an effect that has not ended ` +
+      'may need a quieter machine (its time to come to rest is bounded), one that was charged twice never does.',
+    ...Object.entries(result.workerErrors).map(([message, count]) =>
+      pc.dim(`  workers said, ${count} times: ${message}`),
+    ),
+  ].join('\n')
+}
+
+function tableOf(head: readonly string[], rows: readonly string[][]): string {
+  const table = new Table({
+    head: head.map((each) => pc.dim(each)),
+    colAligns: head.map((_, i) => (i === 0 && rows.length > 1 ? 'left' : 'right')),
+    style: { head: [], border: [], compact: true },
+  })
+  table.push(...rows)
+  return table.toString()
 }
 
 /** What happened, for programs. */
 export function toJson(result: ChaosResult): string {
-  return `${JSON.stringify(result, null, 2)}\n`
+  const { minutes, effects, charges, chargedTwice, lost, parked, faults, recoveryMs } = result
+  return `${JSON.stringify({ minutes, effects, charges, chargedTwice, lost, parked, faults, recoveryMs }, null, 2)}\n`
 }

@@ -34,6 +34,8 @@ export interface ChaosResult extends Findings {
   readonly recoveryMs: { readonly p50: number; readonly p99: number }
   readonly interrupted: number
   readonly workerErrors: Readonly<Record<string, number>>
+  /** The faults that were asked for and cannot be had here, with the reason. */
+  readonly notInjected: Readonly<Record<string, string>>
 }
 
 /** After faults have ended, everything must have come to rest within this time. */
@@ -57,6 +59,7 @@ export async function runChaos(plan: ChaosPlan, tell: (line: string) => void): P
       faults: { ...struck, ...(await requestFaultsStruck(world)) },
       ...recoveryOf(facts),
       workerErrors: Object.fromEntries(world.errors),
+      notInjected: notInjected(world, plan.schedule),
     }
   } finally {
     await world.close()
@@ -136,6 +139,15 @@ async function openEffects(world: World): Promise<number | null> {
   } catch {
     return null
   }
+}
+
+function notInjected(world: World, schedule: readonly Scheduled[]): Record<string, string> {
+  return Object.fromEntries(
+    schedule.flatMap(({ fault }) => {
+      const why = fault.cannot?.(world) ?? null
+      return why === null ? [] : [[fault.name, why]]
+    }),
+  )
 }
 
 async function requestFaultsStruck(world: World): Promise<Record<string, number>> {

@@ -68,7 +68,7 @@ export async function strikeAtShares(scheduled: readonly Scheduled[], striking: 
 }
 
 function possible(scheduled: readonly Scheduled[], { world }: Striking): readonly Scheduled[] {
-  return scheduled.filter(({ fault }) => fault.fits?.(world) ?? true)
+  return scheduled.filter(({ fault }) => (fault.cannot?.(world) ?? null) === null)
 }
 
 /** The times are fixed when it begins: how long a strike takes moves none of the later ones. */
