@@ -20,7 +20,8 @@ function pairs(record: Readonly<Record<string, string>>): string {
     .join(' · ')
 }
 
-const HEAD = [
+/** The columns of speed tables. */
+export const HEAD = [
   '',
   'callers',
   'effects/s',

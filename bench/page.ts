@@ -1,0 +1,98 @@
+// `npm run bench:doc -- results.json`: docs/performance.md, from the figures of one run.
+import { readFile, writeFile } from 'node:fs/promises'
+import { describePromise, promisesOf } from './promises.js'
+import { figuresOf, HEAD, titleOf } from './report/table.js'
+import type { Results } from './results.js'
+
+function pageOf(run: Results): string {
+  const waits = [...new Set(run.rows.map(({ gatewayMs }) => gatewayMs))]
+  return `${[
+    INTRODUCTION,
+    '![Effects a second by system and callers](pictures/performance.svg)',
+    ...waits.map((gatewayMs) => `## The service answers after ${gatewayMs} ms\n\n${speedTable(run, gatewayMs)}`),
+    COLUMNS,
+    `## What reached the service\n\n${CORRECTNESS}\n\n${correctnessTable(run)}`,
+    `## What each promises\n\n${run.systems.map(({ title, promise }) => `* **${title}**: ${promise}`).join('\n')}`,
+    `## What we hold ourselves to\n\n${promises(run)}`,
+    BOUNDS,
+    `## How it was measured\n\n${circumstances(run)}`,
+  ].join('\n\n')}\n`
+}
+
+const INTRODUCTION = `# Performance
+
+*This page is made by a command, from one run on one machine: \`npm run bench -- --json results.json --svg
+docs/pictures/performance.svg && npm run bench:doc -- results.json\`. Absolute figures move with the machine; compare
+within a table.*
+
+Two durable commits an effect, the intent before the call and the outcome after it, are the price of the promise.
+Concurrent effects of one process share them: what is under way together is one statement and one commit, without a
+timer, so that a lone call waits for nobody.`
+
+const COLUMNS = `Effects a second are medians of interleaved rounds, ± half their spread. Latency is what a system adds to the
+bare call (queues answer nobody, so they have none). Statements, commits and bytes of WAL are the database's own count,
+per effect; µs are CPU of the client's process and of the database's, per effect.`
+
+const CORRECTNESS = `A thousand keys, each asked for by ten callers at once: more than 1,000 calls are double charges. And a worker
+killed by SIGKILL with 64 calls in flight that the service carries out: how many of the 64 are charged a second time.`
+
+const BOUNDS = `## Where the time goes
+
+\`npm run bench -- --systems counterfoil --callers 256 --profile FOLDER\` writes CPU profiles of the client. At saturation
+an effect is bounded by its client's CPU, in which Node's HTTP client has the largest part; the rest is the making of
+promises and timers, the JSON and the hashes that name an effect, and two statements' rows on their way. The database
+spends its part on the row's constraints (each state's invariants stand there too) and on one index.`
+
+function speedTable(run: Results, gatewayMs: number): string {
+  const rows = run.rows.filter((row) => row.gatewayMs === gatewayMs)
+  return table(
+    HEAD,
+    rows.map((row) => [titleOf(run, row.system), ...figuresOf(run, row)]),
+  )
+}
+
+function correctnessTable(run: Results): string {
+  return table(
+    ['', 'calls for 1,000 keys × 10', 'answers/s', 'receipts', 'errors', 'charged twice of 64'],
+    run.correctness.map((each) => [
+      titleOf(run, each.system),
+      each.callsFor1000Keys.toLocaleString('en'),
+      Math.round(each.duplicateCallersPerSecond).toLocaleString('en'),
+      each.receipts.toLocaleString('en'),
+      each.errors.toLocaleString('en'),
+      String(each.chargedTwiceAfterKill),
+    ]),
+  )
+}
+
+function promises(run: Results): string {
+  return ['```', ...promisesOf(run, false).map(describePromise), '```'].join('\n')
+}
+
+function circumstances({ measuredAt, machine, versions, settings, run, leftOut }: Results): string {
+  const { cpu, cores, memoryGiB, platform, loadBefore, loadAfter } = machine
+  return [
+    `* ${measuredAt.slice(0, 10)}: ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}; the load average was ${loadBefore.toFixed(1)} before and ${loadAfter.toFixed(1)} after.`,
+    `* ${run.rounds} rounds of ${run.seconds} s for each cell, in another order each time (seed ${run.seed}).`,
+    `* ${pairs(versions)}.`,
+    `* PostgreSQL: ${pairs(settings)}.`,
+    ...leftOut.map(({ system, why }) => `* Not measured: ${system}: ${why}.`),
+  ].join('\n')
+}
+
+function pairs(record: Readonly<Record<string, string>>): string {
+  return Object.entries(record)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ')
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const rule = head.map((_, i) => (i === 0 ? '---' : '---:'))
+  return [line(head), line(rule), ...rows.map(line)].join('\n')
+}
+
+const [file] = process.argv.slice(2)
+if (file === undefined) throw new Error('Name the file that `npm run bench -- --json FILE` wrote.')
+const results = JSON.parse(await readFile(file, 'utf8')) as Results
+await writeFile('docs/performance.md', pageOf(results))
