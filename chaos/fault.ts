@@ -1,6 +1,9 @@
 import type { Dice } from './dice.js'
 import type { World } from './world.js'
 
+/** Wall clocks of the workers' own, or a disk of the database's own. */
+export type Need = 'small-disk' | 'wall-clocks'
+
 /** Something that goes wrong again and again while effects are made. */
 export interface Fault {
   readonly name: string
@@ -10,6 +13,8 @@ export interface Fault {
   readonly everyMs: number
   /** Why it cannot strike in this world, in words; null where it can. Default: it always can. */
   readonly cannot?: (world: World) => string | null
+  /** What the world has to be built with for it; only a schedule that has the fault pays for that. */
+  readonly needs?: Need
   /** Does harm, and ends it: what it took away is back when it resolves. */
   readonly strike: (world: World, dice: Dice) => Promise<void>
 }

@@ -44,7 +44,8 @@ const CALM_MS = 90_000
 /** Runs chaos, lets it come to rest, and compares what is true with what was promised. */
 export async function runChaos(plan: ChaosPlan, tell: (line: string) => void): Promise<ChaosResult> {
   const startedMs = performance.now()
-  const world = await openWorld(plan)
+  const needs = new Set(plan.schedule.flatMap(({ fault }) => fault.needs ?? []))
+  const world = await openWorld({ ...plan, needs })
   try {
     tell(`${plan.workers} workers, leases in ${world.redis === null ? 'PostgreSQL' : 'Redis'}, seed ${plan.seed}.`)
     const { load, struck } = await strikeWhileOrdering(world, plan, tell)

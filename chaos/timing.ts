@@ -28,3 +28,6 @@ export const SETTLES_WITHIN_MS = STOP_MS + LATE_COMMIT_MS + SEARCH_LAG_MS + 1_00
 /** How long a partition lasts, and how long the gateway refuses connections. */
 export const PARTITION_MS = 3_500
 export const OUTAGE_MS = 3_000
+
+/** How long a worker's wall clock is wrong. */
+export const SKEW_MS = 4_000

@@ -27,6 +27,7 @@ const { counterfoil } = shopCounterfoil(plan.gateway, {
   hooks: { onError: (error) => process.send?.({ error: error instanceof Error ? error.message : String(error) }) },
 })
 
+process.on('message', () => process.send?.({ wallMs: Date.now() }))
 process.on('disconnect', () => process.exit(0))
 process.on('SIGTERM', () => void counterfoil.stop().then(() => process.exit(0)))
 // Ctrl-C reaches the whole process group; the run itself ends its workers.

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Gateway } from './shop.js'
+import { removeTracesOf, type WallClock } from './wall-clock.js'
 
 export interface WorkerPlan {
   readonly databaseUrl: string
@@ -10,7 +11,7 @@ export interface WorkerPlan {
   readonly gateway: Gateway
 }
 
-type Message = { readonly ready: true } | { readonly error: string }
+export type Message = { readonly ready: true } | { readonly error: string } | { readonly wallMs: number }
 
 /** A worker process, seen from outside. */
 export class Worker {
@@ -19,19 +20,26 @@ export class Worker {
   /** Resolves when it has started to work; never, if it is killed before. */
   readonly ready: Promise<void>
   readonly exited: Promise<unknown>
+  #tellWallMs: (wallMs: number) => void = () => undefined
 
-  constructor(plan: WorkerPlan, onError: (message: string) => void) {
+  /** `wallClock`: its own, or null for the machine's. */
+  constructor(plan: WorkerPlan, wallClock: WallClock | null, onError: (message: string) => void) {
     const isSource = import.meta.url.endsWith('.ts')
     const program = fileURLToPath(new URL(isSource ? './worker-process.ts' : './worker-process.js', import.meta.url))
     this.#onError = onError
     this.#child = fork(program, [JSON.stringify(plan)], {
       execArgv: isSource ? ['--import', 'tsx'] : [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, ...wallClock?.environment },
     })
-    this.exited = once(this.#child, 'exit')
+    const { pid } = this.#child
+    this.exited = once(this.#child, 'exit').then(async () => {
+      if (wallClock !== null && pid !== undefined) await removeTracesOf(pid)
+    })
     this.ready = new Promise((resolve) => {
       this.#child.on('message', (message: Message) => {
         if ('ready' in message) resolve()
+        else if ('wallMs' in message) this.#tellWallMs(message.wallMs)
         else this.#onError(message.error)
       })
     })
@@ -48,6 +56,17 @@ export class Worker {
 
   signal(signal: 'SIGCONT' | 'SIGKILL' | 'SIGSTOP' | 'SIGTERM'): void {
     this.#child.kill(signal)
+  }
+
+  /** What its wall clock says. @throws {Error} if it ends before it has answered. */
+  async wallMs(): Promise<number> {
+    const answer = new Promise<number>((resolve) => {
+      this.#tellWallMs = resolve
+    })
+    if (this.isAlive) this.#child.send('what time is it?', () => undefined)
+    const wallMs = await Promise.race([answer, this.exited.then(() => null)])
+    if (wallMs === null) throw new Error('The worker ended before it told its time.')
+    return wallMs
   }
 
   async kill(): Promise<void> {

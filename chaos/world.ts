@@ -1,23 +1,30 @@
+import { join } from 'node:path'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from 'counterfoil/embedded'
 import { migrate } from 'counterfoil/postgres'
 import { type GatewayProcess, startGatewayProcess } from 'counterfoil/testing'
 import { Pool } from 'pg'
+import type { Need } from './fault.js'
 import { TcpProxy } from './proxy.js'
 import { hasRedisServer, OwnRedis } from './redis.js'
 import { SHOP_SCHEMA } from './shop.js'
+import { SmallDisk } from './small-disk.js'
 import { SEARCH_LAG_MS } from './timing.js'
+import { WallClock } from './wall-clock.js'
 import { Worker } from './worker.js'
 
 /** A place for a worker, which is filled anew when its worker was killed, and the network between it and the servers. */
 export class Place {
   readonly toDatabase: TcpProxy
   readonly toRedis: TcpProxy | null
+  /** Null: its workers have the machine's. */
+  readonly wallClock: WallClock | null
   readonly #start: () => Worker
   #worker: Worker
 
-  constructor(toDatabase: TcpProxy, toRedis: TcpProxy | null, start: () => Worker) {
-    this.toDatabase = toDatabase
-    this.toRedis = toRedis
+  constructor(parts: Pick<Place, 'toDatabase' | 'toRedis' | 'wallClock'>, start: () => Worker) {
+    this.toDatabase = parts.toDatabase
+    this.toRedis = parts.toRedis
+    this.wallClock = parts.wallClock
     this.#start = start
     this.#worker = start()
   }
@@ -30,6 +37,12 @@ export class Place {
   async replaceKilled(): Promise<void> {
     await this.#worker.kill()
     this.#worker = this.#start()
+  }
+
+  /** Ends its worker, and what stands around it. */
+  async close(): Promise<void> {
+    await this.#worker.kill()
+    await Promise.all([this.toDatabase.close(), this.toRedis?.close(), this.wallClock?.close()])
   }
 
   /** Asks its worker to end (SIGTERM) and lets another begin beside it, as a rolling deploy does. */
@@ -46,6 +59,8 @@ export interface World {
   readonly postgres: EmbeddedPostgres
   readonly gateway: GatewayProcess
   readonly redis: OwnRedis | null
+  /** The database's own disk; null: it lies on the machine's. */
+  readonly disk: SmallDisk | null
   readonly places: readonly Place[]
   /** For the run itself, past all proxies. */
   readonly pool: Pool
@@ -58,6 +73,7 @@ export interface WorldPlan {
   readonly workers: number
   readonly lease: 'postgres' | 'redis'
   readonly seed: number
+  readonly needs: ReadonlySet<Need>
 }
 
 /** Starts everything. Whatever was started ends with `close`, and with this process. */
@@ -67,7 +83,12 @@ export async function openWorld(plan: WorldPlan): Promise<World> {
     for (const each of closing.splice(0).reverse()) await each()
   }
   try {
-    const postgres = await startEmbeddedPostgres({ settings: { max_connections: '100' } })
+    const disk = plan.needs.has('small-disk') ? await SmallDisk.mount() : null
+    if (disk !== null) closing.push(() => disk.unmount())
+    const postgres = await startEmbeddedPostgres({
+      settings: { max_connections: '100', max_wal_size: '256MB' },
+      ...(disk === null ? {} : { dataDir: join(disk.folder, 'postgres') }),
+    })
     closing.push(() => postgres.stop())
     const gateway = await startGatewayProcess({ seed: plan.seed, searchLagMs: SEARCH_LAG_MS })
     closing.push(() => gateway.stop())
@@ -80,13 +101,11 @@ export async function openWorld(plan: WorldPlan): Promise<World> {
     await migrate(pool)
     const errors = new Map<string, number>()
     const places: Place[] = []
-    closing.push(async () => {
-      await Promise.all(places.map((place) => place.worker.kill()))
-      await Promise.all(places.flatMap((place) => [place.toDatabase.close(), place.toRedis?.close()]))
-    })
-    for (let i = 0; i < plan.workers; i++) places.push(await openPlace({ postgres, gateway, redis, errors }))
+    closing.push(() => Promise.all(places.map((place) => place.close())))
+    const parts = { postgres, gateway, redis, errors, hasWallClock: plan.needs.has('wall-clocks') }
+    for (let i = 0; i < plan.workers; i++) places.push(await openPlace(parts))
     await Promise.all(places.map((place) => place.worker.ready))
-    return { postgres, gateway, redis, places, pool, errors, close }
+    return { postgres, gateway, redis, disk, places, pool, errors, close }
   } catch (error) {
     await close()
     throw error
@@ -98,7 +117,8 @@ async function openPlace({
   gateway,
   redis,
   errors,
-}: Pick<World, 'errors' | 'gateway' | 'postgres' | 'redis'>) {
+  hasWallClock,
+}: Pick<World, 'errors' | 'gateway' | 'postgres' | 'redis'> & { readonly hasWallClock: boolean }): Promise<Place> {
   const toDatabase = await TcpProxy.to(postgres)
   const toRedis = redis === null ? null : await TcpProxy.to({ host: '127.0.0.1', port: redis.port })
   const url = new URL(postgres.connectionString)
@@ -106,5 +126,6 @@ async function openPlace({
   const { host, port } = gateway
   const workerPlan = { databaseUrl: url.href, redisPort: toRedis?.port ?? null, gateway: { host, port } }
   const note = (message: string): void => void errors.set(message, (errors.get(message) ?? 0) + 1)
-  return new Place(toDatabase, toRedis, () => new Worker(workerPlan, note))
+  const wallClock = hasWallClock ? await WallClock.open() : null
+  return new Place({ toDatabase, toRedis, wallClock }, () => new Worker(workerPlan, wallClock, note))
 }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault } from '../fault.js'
-import { PARTITION_MS } from '../timing.js'
+import { NO_SMALL_DISK } from '../small-disk.js'
+import { OUTAGE_MS, PARTITION_MS } from '../timing.js'
+import type { World } from '../world.js'
 
 export const databaseRestarted: Fault = {
   name: 'database-restarted',
@@ -57,4 +59,43 @@ export const databaseSlow: Fault = {
     await sleep(PARTITION_MS)
     toDatabase.open('deliver')
   },
+}
+
+export const diskFull: Fault = {
+  name: 'disk-full',
+  what: "PostgreSQL's disk has no room left for a while",
+  everyMs: 25_000,
+  needs: 'small-disk',
+  cannot: (world) => (world.disk === null ? NO_SMALL_DISK : null),
+  async strike(world) {
+    await world.pool.query('create table if not exists ballast (of text)')
+    try {
+      await world.disk?.fill()
+      await provokeFullDisk(world)
+      await sleep(OUTAGE_MS)
+    } finally {
+      await world.disk?.free()
+      await untilDatabaseAnswers(world)
+    }
+  },
+}
+
+/** Four megabytes must not fit; a server that ended by them says the same. */
+async function provokeFullDisk(world: World): Promise<void> {
+  const write = `insert into ballast select string_agg(md5(random()::text), '') from generate_series(1, 131072)`
+  const fitted = await world.pool.query(write).then(
+    () => true,
+    () => false,
+  )
+  if (fitted) throw new Error('The disk was not full.')
+}
+
+/** A server that could not write its log has ended, and perhaps could not recover while there was no room. */
+async function untilDatabaseAnswers(world: World): Promise<void> {
+  for (;;) {
+    if (world.postgres.pid === undefined) await world.postgres.restart({ mode: 'kill' }).catch(() => undefined)
+    const answers = await world.pool.query('truncate ballast').catch(() => null)
+    if (answers !== null) return
+    await sleep(100)
+  }
 }

@@ -1,7 +1,14 @@
 import type { Fault } from '../fault.js'
-import { connectionsTerminated, databaseBlackhole, databaseCut, databaseRestarted, databaseSlow } from './database.js'
+import {
+  connectionsTerminated,
+  databaseBlackhole,
+  databaseCut,
+  databaseRestarted,
+  databaseSlow,
+  diskFull,
+} from './database.js'
 import { gatewayDown, rateLimited } from './gateway.js'
-import { deployed, killed, stopped } from './processes.js'
+import { clockSkewed, deployed, killed, stopped } from './processes.js'
 import { redisFlushed, redisPartitioned, redisRestarted } from './redis.js'
 
 /** All faults that strike by themselves. Those of single requests (`REQUEST_FAULTS`) come on top. */
@@ -9,11 +16,13 @@ export const FAULTS: readonly Fault[] = [
   killed,
   stopped,
   deployed,
+  clockSkewed,
   databaseRestarted,
   connectionsTerminated,
   databaseCut,
   databaseBlackhole,
   databaseSlow,
+  diskFull,
   redisFlushed,
   redisRestarted,
   redisPartitioned,
