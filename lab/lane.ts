@@ -34,6 +34,12 @@ export class Lane {
     return started
   }
 
+  /** Lets the workers go, whatever they have in hand, and brings the database back. */
+  async renew(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker?.kill()))
+    if (this.mayRestart) await this.#database?.server.restart()
+  }
+
   /** Ends its processes; its database ends with its server. */
   async end(): Promise<void> {
     const workers = this.#workers.splice(0, 2, null, null)

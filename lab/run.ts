@@ -1,4 +1,4 @@
-import { type Cell, nameOf, type Observation, runCell } from './cell.js'
+import { type Cell, FaultMissed, nameOf, type Observation, runCell } from './cell.js'
 import { Lane } from './lane.js'
 import { isRedisReachable, NO_REDIS } from './redis.js'
 import { notRun, type Result, resultOf } from './result.js'
@@ -23,7 +23,10 @@ export type OnResult = (result: Result, done: number, all: number) => void
 const RESTARTING_LANES = 2
 
 /** No cell takes so long, unless something in the lab itself is stuck. */
-const CELL_LIMIT_MS = 120_000
+const CELL_LIMIT_MS = 300_000
+
+/** How often a cell is run that its fault missed. */
+const TRIES = 5
 
 /**
  * Runs all cells and returns their results in the order of the plan.
@@ -89,13 +92,24 @@ function abortOf(signal: AbortSignal): Promise<never> {
   })
 }
 
+async function runUntilStruck(cell: Cell, lane: Lane, redisUrl: string): Promise<Observation> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await runCell(cell, lane, redisUrl)
+    } catch (error) {
+      if (!(error instanceof FaultMissed) || tries === TRIES) throw error
+      await lane.renew()
+    }
+  }
+}
+
 async function runWithin(cell: Cell, lane: Lane, redisUrl: string): Promise<Observation> {
   let timer: NodeJS.Timeout | undefined
   const limit = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`It did not end within ${CELL_LIMIT_MS / 1_000} s.`)), CELL_LIMIT_MS)
   })
   try {
-    return await Promise.race([runCell(cell, lane, redisUrl), limit])
+    return await Promise.race([runUntilStruck(cell, lane, redisUrl), limit])
   } catch (cause) {
     throw new Error(`The lab could not carry out ${nameOf(cell)}: ${String(cause)}`, { cause })
   } finally {

@@ -19,8 +19,8 @@ const TONES: Readonly<Record<Result['verdict'], Tone>> = {
 
 /** Sizes in user units. */
 const MARGIN = 28
-const LABEL_WIDTH = 148
-const CELL = { width: 92, height: 48, gap: 6 }
+const LABEL_WIDTH = 184
+const CELL = { width: 90, height: 48, gap: 6 }
 const HEAD = { top: 92, height: 64, lineHeight: 16, charactersPerLine: 13 }
 /** Between the other strategies and counterfoil. */
 const GROUP_GAP = 16
