@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   type AuditedEntry,
   currencyCode,
@@ -6,6 +5,7 @@ import {
   type FindingDraft,
   type FindingKind,
   type Money,
+  uuidOfParts,
 } from '../protocol/index.js'
 
 /** The operations that speak of one business key, beside the entry of that key. */
@@ -250,16 +250,7 @@ export function missingFinding(entry: AuditedEntry, expected: Money | null, term
 
 /** The same for the same fact, whichever audit finds it: a UUID of version 8 (RFC 9562). */
 export function findingId(terms: Pick<JudgeTerms, 'namespace' | 'effect'>, kind: FindingKind, about: string): string {
-  return nameBasedId(['finding', terms.namespace, terms.effect, kind, about])
-}
-
-/** A UUID that follows from its parts. */
-export function nameBasedId(parts: readonly string[]): string {
-  const bytes = createHash('sha256').update(JSON.stringify(parts)).digest()
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  const hex = bytes.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+  return uuidOfParts(['finding', terms.namespace, terms.effect, kind, about])
 }
 
 function liveAmount({ amount }: ExternalOperation): Money | null {

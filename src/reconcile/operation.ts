@@ -6,8 +6,8 @@ import {
   moneyProblem,
   referencePrefix,
   type StagedOperation,
+  uuidOfParts,
 } from '../protocol/index.js'
-import { nameBasedId } from './judge.js'
 
 /** A reference that some Counterfoil made: 36 of [A-Za-z0-9_-], the first a `c`. */
 const REFERENCE_FORM = /^c[A-Za-z0-9_-]{35}$/
@@ -27,7 +27,7 @@ export function stagedOf(
   const owned = reference !== null && isOurs(reference, namespace, effect)
   if (reference !== null && !owned) return null
   if (reference === null && key === null) return null
-  const groupId = key === null ? nameBasedId(['reference', reference ?? '']) : entryId(namespace, effect, key)
+  const groupId = key === null ? uuidOfParts(['reference', reference ?? '']) : entryId(namespace, effect, key)
   return { operation, groupId, owned }
 }
 

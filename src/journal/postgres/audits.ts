@@ -80,7 +80,7 @@ export class PostgresAudits implements AuditStore {
   }
 
   async resolveReferences(run: AuditRun): Promise<void> {
-    const values = [run.id, run.namespace, run.effect]
+    const values = [run.id, run.namespace, run.effect, micros(run.fromMs), micros(run.toMs)]
     await this.#at.database.write('resolve references', this.#at.sql.resolveReferences, values)
   }
 

@@ -8,10 +8,11 @@ import { leases } from './0002-leases.js'
 import { compensations } from './0003-compensations.js'
 import { audits } from './0004-audits.js'
 import { inbox } from './0005-inbox.js'
+import { called } from './0006-called.js'
 import type { Migration } from './migration.js'
 
 /** All steps, in order; their versions are 1, 2, 3, … */
-export const MIGRATIONS: readonly Migration[] = [entries, leases, compensations, audits, inbox]
+export const MIGRATIONS: readonly Migration[] = [entries, leases, compensations, audits, inbox, called]
 
 /** Several processes may start at once: those that lose the race to create the schema try again. */
 const RACE_TRIES = 10

@@ -124,13 +124,21 @@ WHERE NOT EXISTS (SELECT FROM added AS a WHERE a.group_id = i.group_id AND a.ext
 })
 
 /**
+ * How far beyond its window an audit looks for the entry of an operation that names none: the clocks are not the same,
+ * and what a call caused may come about after its deadline.
+ */
+const CALLED_AROUND = "interval '1 day'"
+
+/**
  * Operations of ours whose key names no entry, and that have a reference: by their reference instead, of the entry as it
- * is or of a former generation. It reads all entries of the effect, and is run only where there are such operations.
+ * is or of a former generation. It reads the entries that had a call under way in the window of the audit, and only
+ * where there are such operations.
  *
- * Parameters: $1 run id, $2 namespace, $3 effect.
+ * Parameters: $1 run id, $2 namespace, $3 effect, $4 from and $5 to in µs: the window of the audit, as values, so that
+ * the planner knows how little of the journal that is.
  */
 export const resolveReferences: StatementFor = (schema) => ({
-  name: 'counterfoil_audit_resolve_1',
+  name: 'counterfoil_audit_resolve_2',
   text: `
 WITH lost AS MATERIALIZED (
   SELECT o.group_id, o.external_id, o.reference
@@ -141,10 +149,11 @@ WITH lost AS MATERIALIZED (
   SELECT l.group_id, l.external_id, e.id FROM lost AS l
   JOIN ${schema}.entries AS e ON e.reference = l.reference
   WHERE e.namespace = $2::text AND e.effect = $3::text AND EXISTS (SELECT FROM lost)
+    AND e.first_sent_at <= ${timeOf('$5::double precision')} + ${CALLED_AROUND}
+    AND e.last_deadline_at >= ${timeOf('$4::double precision')} - ${CALLED_AROUND}
   UNION
   SELECT l.group_id, l.external_id, h.id FROM lost AS l
   JOIN ${schema}.history AS h ON h.entry->>'reference' = l.reference
-  WHERE EXISTS (SELECT FROM lost)
 )
 UPDATE ${schema}.audit_operations AS o SET group_id = f.id
 FROM found AS f

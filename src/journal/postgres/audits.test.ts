@@ -1,0 +1,69 @@
+import { Pool } from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
+import { postgresServers } from '../../../test/support/servers.js'
+import { migrate } from './index.js'
+import { statementsFor } from './statements.js'
+
+const DAY_MS = 86_400_000
+const RUN = '00000000-0000-8000-8000-000000000001'
+
+describe.each(postgresServers())('audits in $name', ({ url }) => {
+  let database: TestDatabase
+  let pool: Pool
+  beforeAll(async () => {
+    database = await testDatabase(url)
+    pool = new Pool({ connectionString: database.connectionString, max: 1 })
+    await migrate(pool, { schema: 'plans' })
+  })
+  afterAll(async () => {
+    await pool.end()
+    await database.drop()
+  })
+
+  test('an operation without its key is found by its reference among the entries of its window, not among all', async () => {
+    // A year of entries, and as many former generations as they may have.
+    await pool.query(`
+      INSERT INTO plans.entries (id, fence, created_at, updated_at, first_sent_at, last_deadline_at, attempts, generation,
+        state, settlement, namespace, effect, key, reference, fingerprint, input)
+      SELECT gen_random_uuid(), 1, t, t, t, t, 1, 1, 'succeeded', 'none', 'n', 'e', 'k' || i, 'r' || i, 'f', '{}'
+      FROM (SELECT i, now() - (40000 - i) * interval '13 minutes' AS t FROM generate_series(1, 40000) AS i) AS planted`)
+    await pool.query(`
+      INSERT INTO plans.history (id, generation, fingerprint, ended_at, entry)
+      SELECT e.id, 0, 'f', now(), json_build_object('reference', 'old-' || e.key)
+      FROM plans.entries AS e WHERE e.key LIKE 'k%0'`)
+    await pool.query(
+      `
+      INSERT INTO plans.audit_operations (run_id, group_id, created_at, owned, external_id, state, reference)
+      SELECT $1::uuid, gen_random_uuid(), now(), true, reference, 'live', reference
+      FROM unnest(ARRAY['r39990', 'old-k39990', 'unheard-of']) AS reference`,
+      [RUN],
+    )
+    // What autovacuum does by itself, sooner or later.
+    await pool.query("SELECT brin_summarize_new_values('plans.entries_called')")
+    await pool.query('ANALYZE plans.entries, plans.history, plans.audit_operations')
+
+    const { text } = statementsFor('plans').resolveReferences
+    const nowMs = Date.now()
+    const values = [RUN, 'n', 'e', (nowMs - DAY_MS) * 1000, nowMs * 1000]
+    const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE) ${text}`, values)
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+    expect(plan).toContain('Bitmap Index Scan on entries_called')
+    expect(plan).toContain('Index Scan using history_reference')
+    expect(plan).not.toMatch(/Seq Scan on (entries|history)/)
+
+    const found = await pool.query<{ external_id: string; key: string }>(`
+      SELECT o.external_id, e.key FROM plans.audit_operations AS o JOIN plans.entries AS e ON e.id = o.group_id
+      ORDER BY o.external_id`)
+    expect(found.rows).toEqual([
+      { external_id: 'old-k39990', key: 'k39990' },
+      { external_id: 'r39990', key: 'k39990' },
+    ])
+    // Of the year, two days and what shares their pages were read.
+    const [, fromWindow, beside] =
+      /Bitmap Heap Scan on entries .*actual time=\S+ rows=([\d.]+)[\s\S]*?Rows Removed by Index Recheck: (\d+)/.exec(
+        plan,
+      ) ?? []
+    expect(Number(fromWindow) + Number(beside)).toBeLessThan(2_000)
+  })
+})
