@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseArguments } from './arguments.js'
 import { connectionsTerminated, databaseBlackhole, databaseRestarted, diskFull } from './faults/database.js'
 import { gatewayDown, REQUEST_FAULTS, rateLimited } from './faults/gateway.js'
-import { clockSkewed, killed, stopped } from './faults/processes.js'
+import { clockSkewed, killed } from './faults/processes.js'
 import { redisFlushed } from './faults/redis.js'
 import { runChaos } from './run.js'
 import type { Scheduled } from './schedule.js'
@@ -18,7 +18,6 @@ const SCHEDULE: readonly Scheduled[] = [
   { fault: clockSkewed, when: { atShares: [0.25] } },
   { fault: databaseRestarted, when: { atShares: [0.3] } },
   { fault: rateLimited, when: { atShares: [0.35] } },
-  { fault: stopped, when: { atShares: [0.45] } },
   { fault: gatewayDown, when: { atShares: [0.55] } },
   { fault: diskFull, when: { atShares: [0.65] } },
 ]

@@ -1,14 +1,19 @@
-import type { Ledger } from 'counterfoil/testing'
+import type { GatewayControl, Ledger, LoggedRequest } from 'counterfoil/testing'
 import type { Pool } from 'pg'
 import type { Load } from './load.js'
 import { CHARGE_ORDER, CHARGE_TIP, type Order, tipOf } from './shop.js'
+import { LEASE_GRACE_MS } from './timing.js'
 
 /** What is true at the end, seen from outside: the gateway's own books, the shop's tables, and how the entries stand. */
 export interface Facts {
   readonly load: Load
   readonly ledger: Ledger
+  /** The calls that reached the gateway, in the order of arrival. */
+  readonly calls: readonly LoggedRequest[]
   readonly entries: readonly EntryRow[]
   readonly settlements: readonly SettlementRow[]
+  /** Whether workers were stopped (SIGSTOP), and might be so between their last look at the time and the first byte. */
+  readonly workersWereStopped: boolean
   /** Ids in the shop's table of orders. */
   readonly ordersKept: ReadonlySet<string>
 }
@@ -44,7 +49,13 @@ export interface Findings {
   readonly violations: readonly string[]
 }
 
-export async function gatherFacts(pool: Pool, ledger: Ledger, load: Load): Promise<Facts> {
+export async function gatherFacts(
+  pool: Pool,
+  gateway: GatewayControl,
+  told: Pick<Facts, 'load' | 'workersWereStopped'>,
+): Promise<Facts> {
+  const ledger = await gateway.ledger()
+  const calls = await gateway.requests({ method: 'POST' })
   const { rows: entries } = await pool.query<EntryRow>(`
     select effect, key, state, settlement, reason->>'code' as reason, fence::integer, attempts,
       (extract(epoch from first_sent_at) * 1000)::double precision as "firstSentAtMs"
@@ -54,7 +65,7 @@ export async function gatherFacts(pool: Pool, ledger: Ledger, load: Load): Promi
       (extract(epoch from at) * 1000)::double precision as "atMs"
     from settlements`)
   const { rows: orders } = await pool.query<{ id: string }>('select id from orders')
-  return { load, ledger, entries, settlements, ordersKept: new Set(orders.map((order) => order.id)) }
+  return { ...told, ledger, calls, entries, settlements, ordersKept: new Set(orders.map((order) => order.id)) }
 }
 
 /** Compares the facts. It knows nothing of how the engine works, only what it promises. */
@@ -66,6 +77,7 @@ export function findViolations(facts: Facts): Findings {
     ...ordersAndEntries(facts, wanted, entries),
     ...[...entries.values()].flatMap((entry) => endOf(entry, facts.ledger, settled.get(nameOf(entry)) ?? [])),
     ...orderPerCustomer(facts),
+    ...oneAtATime(facts),
   ]
   const unended = [...wanted].filter((name) => !isAtEnd(entries.get(name)))
   const unpaid = facts.entries.filter(
@@ -154,6 +166,38 @@ function orderPerCustomer({ load, ledger }: Facts): string[] {
     last.set(order.customer, order)
   }
   return said
+}
+
+/**
+ * Two holders of one entry would show as two calls at once. A holder begins its call, at the latest, the grace of the
+ * lease before the lease is over: so a call that comes sooner after another's, which is still under way, comes from
+ * somebody who was let in beside its holder. The same holds for the orders of one customer.
+ *
+ * Not where workers are stopped: no check of the time can stand closer to the first byte than one instruction, and the
+ * call of one that was stopped there comes late. The key, or `settlesWithin`, keeps it from being a second charge.
+ */
+function oneAtATime({ load, calls, workersWereStopped }: Facts): string[] {
+  if (workersWereStopped) return []
+  const customers = new Map(load.orders.map((order) => [order.id, order.customer]))
+  const last = new Map<string, LoggedRequest>()
+  const said: string[] = []
+  for (const call of calls) {
+    if (call.businessKey === null) continue
+    const turn = customers.get(call.businessKey) ?? call.businessKey
+    const before = last.get(turn)
+    if (before !== undefined && isBeside(before, call)) {
+      said.push(
+        `${turn}: ${call.id} for ${call.businessKey} came while ${before.id} for ${before.businessKey} was under way`,
+      )
+    }
+    last.set(turn, call)
+  }
+  return said
+}
+
+function isBeside(before: LoggedRequest, call: LoggedRequest): boolean {
+  const underWay = before.finishedMs === null || before.finishedMs > call.receivedMs
+  return underWay && call.receivedMs - before.receivedMs < LEASE_GRACE_MS
 }
 
 function groupBy<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T[]> {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../../system/index.js'
 import type { ApiError } from './errors.js'
 import type { StoredReply } from './idempotency.js'
 import type { Json } from './render.js'
@@ -13,12 +14,19 @@ export class Exchange {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #log: RequestLog
+  readonly #clock: Clock
 
-  constructor(request: IncomingMessage, response: ServerResponse, line: OpenRequest, log: RequestLog) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    line: OpenRequest,
+    { log, clock }: { readonly log: RequestLog; readonly clock: Clock },
+  ) {
     this.#request = request
     this.#response = response
     this.line = line
     this.#log = log
+    this.#clock = clock
     response.once('close', () => this.#finish('abandoned'))
     log.add(line)
   }
@@ -98,6 +106,7 @@ export class Exchange {
   #finish(outcome: 'abandoned' | 'answered' | 'dropped'): void {
     if (this.line.outcome !== 'waiting') return
     this.line.outcome = outcome
+    this.line.finishedMs = this.#clock.wallMs()
     this.#log.reached(this.line)
   }
 }

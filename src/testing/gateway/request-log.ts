@@ -23,6 +23,8 @@ export interface LoggedRequest {
   readonly businessKey: string | null
   /** Wall-clock milliseconds by the gateway's clock. */
   readonly receivedMs: number
+  /** When it was no longer `waiting`, by the same clock; null as long as it is. */
+  readonly finishedMs: number | null
   readonly fault: FaultKind | null
   /** The operation ran in this very request (a replay did not run it again). Declines count as run. */
   readonly executed: boolean

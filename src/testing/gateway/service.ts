@@ -87,13 +87,14 @@ export class Service {
       idempotencyKey: headerOf(request, 'idempotency-key'),
       businessKey: null,
       receivedMs: this.world.clock.wallMs(),
+      finishedMs: null,
       fault: null,
       executed: false,
       replayed: false,
       status: null,
       outcome: 'waiting' as const,
     }
-    return new Exchange(request, response, line, this.#log)
+    return new Exchange(request, response, line, { log: this.#log, clock: this.world.clock })
   }
 
   /** Who asks, for what, and which fault strikes. */

@@ -1,0 +1,112 @@
+import { Ledger, type LedgerCharge, type LoggedRequest } from 'counterfoil/testing'
+import { describe, expect, it } from 'vitest'
+import { type EntryRow, type Facts, findViolations } from './checks.js'
+
+const ORDER = { customer: 'ann', cents: 100, card: 'pm_card_visa', tipped: false }
+
+/** Two orders of one customer, charged and settled once each, one after the other: nothing is wrong. */
+function good(): Facts {
+  const keys = ['order-0', 'order-1']
+  return {
+    load: { orders: keys.map((id, place) => ({ ...ORDER, id, place })), rolledBack: ['ghost-order-0'] },
+    ledger: Ledger.of(keys.map((key) => charge(key))),
+    calls: [call('order-0', 0, 10), call('order-1', 20, 30)],
+    entries: keys.map((key) => entry(key)),
+    settlements: keys.map((key) => ({
+      effect: 'charge-order',
+      key,
+      outcome: 'succeeded',
+      externalId: `pi_${key}`,
+      atMs: 0,
+    })),
+    workersWereStopped: false,
+    ordersKept: new Set(keys),
+  }
+}
+
+function charge(businessKey: string, id = `ch_${businessKey}`): LedgerCharge {
+  return {
+    id,
+    paymentIntent: `pi_${businessKey}`,
+    account: 'any',
+    businessKey,
+    customer: null,
+    currency: 'eur',
+    amount: 100,
+    amountRefunded: 0,
+    state: 'live',
+    metadata: {},
+    idempotencyKey: null,
+    createdMs: 0,
+    movements: [],
+  }
+}
+
+function entry(key: string): EntryRow {
+  return {
+    effect: 'charge-order',
+    key,
+    state: 'succeeded',
+    settlement: 'done',
+    reason: null,
+    fence: 1,
+    attempts: 1,
+    firstSentAtMs: 0,
+  }
+}
+
+function call(businessKey: string, receivedMs: number, finishedMs: number | null): LoggedRequest {
+  return {
+    id: `req_${receivedMs}`,
+    businessKey,
+    receivedMs,
+    finishedMs,
+    method: 'POST',
+    path: '/v1/payment_intents',
+    route: 'payment_intents.create',
+    idempotencyKey: null,
+    fault: null,
+    executed: true,
+    replayed: false,
+    status: 200,
+    outcome: finishedMs === null ? 'waiting' : 'answered',
+  }
+}
+
+const BROKEN: readonly (readonly [string, Partial<Facts>])[] = [
+  [
+    'a second charge of a key',
+    { ledger: Ledger.of([charge('order-0'), charge('order-1'), charge('order-0', 'ch_2')]) },
+  ],
+  ['a success without a charge', { ledger: Ledger.of([charge('order-0')]) }],
+  ['a customer out of order', { ledger: Ledger.of([charge('order-1'), charge('order-0')]) }],
+  ['a second settlement', { settlements: [...good().settlements, ...good().settlements.slice(0, 1)] }],
+  ['a settlement that is not there', { settlements: good().settlements.slice(0, 1) }],
+  [
+    'a settlement with another outcome',
+    { settlements: good().settlements.map((each) => ({ ...each, outcome: 'failed' })) },
+  ],
+  ['an effect that has not ended', { entries: good().entries.map((each) => ({ ...each, state: 'in_doubt' })) }],
+  ['an effect that is not there', { entries: good().entries.slice(0, 1) }],
+  ['a committed order that is not there', { ordersKept: new Set(['order-0']) }],
+  ['an order that was rolled back and is there', { ordersKept: new Set(['order-0', 'order-1', 'ghost-order-0']) }],
+  ['a failure with a charge', { entries: good().entries.map((each) => ({ ...each, state: 'failed' })) }],
+  ['two calls for one key at once', { calls: [call('order-0', 0, 10), call('order-0', 5, 20)] }],
+  ['two calls for one customer at once', { calls: [call('order-0', 0, null), call('order-1', 5, 20)] }],
+]
+
+describe('the checks of chaos', () => {
+  it('find nothing where nothing is wrong', () => {
+    expect(findViolations(good())).toMatchObject({ violations: [], chargedTwice: 0, lost: 0, effects: 2, charges: 2 })
+  })
+
+  it.each(BROKEN)('find %s', (_what, facts) => {
+    expect(findViolations({ ...good(), ...facts }).violations).not.toEqual([])
+  })
+
+  it('allow a call after the lease of one that still hangs', () => {
+    expect(
+      findViolations({ ...good(), calls: [call('order-0', 0, null), call('order-0', 2_500, 2_510)] }).violations,
+    ).toEqual([])
+  })
+})
