@@ -170,7 +170,8 @@ export class Worker<Tx> {
 
   async #takeSettlements(): Promise<number> {
     const due = await this.#dueSettlements()
-    this.#lookedAsideAtMs = this.#core.context.clock.monotonicMs()
+    // Where there were some there may be more, of a worker that was lost with many.
+    this.#lookedAsideAtMs = due.length > 0 ? Number.NEGATIVE_INFINITY : this.#core.context.clock.monotonicMs()
     for (const id of due) void this.#settle(id)
     return due.length
   }
