@@ -1,6 +1,9 @@
 import type { CheckOf } from './check.js'
 
-/** I7: effects of one `serializeKey` are called one at a time, in the order in which they came into being. */
+/**
+ * I7: effects of one `serializeKey` are called one at a time, in the order in which their generations were asked for, by
+ * the journal's clock. Which of one millisecond comes first is the journal's to say.
+ */
 export const oneAtATime: CheckOf = (world) => ({
   sends: (_, call) => {
     const rows = [...world.rows.values()]
@@ -11,7 +14,7 @@ export const oneAtATime: CheckOf = (world) => ({
     if (busy !== undefined) {
       world.violate('I7 one at a time, in order', `${own.key} is called while ${busy.key} is ${busy.state}`)
     }
-    const earlier = others.find((each) => each.state === 'pending' && rows.indexOf(each) < rows.indexOf(own))
+    const earlier = others.find((each) => each.state === 'pending' && each.createdAtMs < own.createdAtMs)
     if (earlier !== undefined && own.attempts === 1) {
       world.violate(
         'I7 one at a time, in order',
