@@ -48,10 +48,11 @@ function capability(text: string | undefined): Doubt | null {
   return doubt ?? program.error(`--doubt is ${JSON.stringify(text)}: give one of ${DOUBTS.join(', ')}.`)
 }
 
-async function replay(seed: number): Promise<number> {
-  const { violations } = await simulate({ firstSeed: seed, seeds: 1 })
+async function replay(seed: number, doubt: Doubt | null): Promise<number> {
+  const { violations } = await simulate({ firstSeed: seed, seeds: 1, ...(doubt === null ? {} : { doubt }) })
   const [failure] = violations
-  console.log(failure === undefined ? await describeHistory(scenarioOf(seed)) : await describeFailure(failure))
+  const scenario = scenarioOf(seed, doubt ?? undefined)
+  console.log(failure === undefined ? await describeHistory(scenario) : await describeFailure(failure))
   return failure === undefined ? 0 : 1
 }
 
@@ -67,11 +68,14 @@ async function run(): Promise<number> {
     doubt: capability(options.doubt),
   }
   const results = new Results(parts.firstSeed)
+  const beganAtMs = performance.now()
   await inThreads(whole('threads', options.threads), plan(parts), (done) => results.add(done))
   console.log(results.describe())
+  console.log(`${Math.round((performance.now() - beganAtMs) / 1_000)} s on ${options.threads} threads`)
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results.figures(), null, 2)}\n`)
   for (const failure of results.failures.slice(0, 3)) console.log(`\n${await describeFailure(failure)}`)
   return results.good ? 0 : 1
 }
 
-process.exitCode = options.seed === undefined ? await run() : await replay(whole('seed', options.seed))
+process.exitCode =
+  options.seed === undefined ? await run() : await replay(whole('seed', options.seed), capability(options.doubt))

@@ -7,8 +7,9 @@ import type { Done, Task, Verdict } from './tasks.js'
 // Errors are thrown by the thousand here, and nobody reads where from: a failure is played again to be told.
 Error.stackTraceLimit = 0
 
-/** Seeds between two looks at whether a mutant is dead. */
-const STRIDE = 250
+/** Seeds before the first look at whether a mutant is dead; then twice as many, and so on up to the most. */
+const FIRST_STRIDE = 16
+const LONGEST_STRIDE = 512
 
 async function work(task: Task): Promise<Done> {
   switch (task.kind) {
@@ -35,8 +36,13 @@ async function hunt(mutant: Mutant): Promise<Verdict> {
   const { name, withinSeeds, breaks } = mutant
   const mutated = await breed(mutant)
   const kills = ({ invariant }: Failure): boolean => breaks.some((rule) => invariant.startsWith(`${rule} `))
-  for (let firstSeed = 1; firstSeed <= withinSeeds; firstSeed += STRIDE) {
-    const seeds = Math.min(STRIDE, withinSeeds - firstSeed + 1)
+  let stride = FIRST_STRIDE
+  for (
+    let firstSeed = 1;
+    firstSeed <= withinSeeds;
+    firstSeed += stride, stride = Math.min(2 * stride, LONGEST_STRIDE)
+  ) {
+    const seeds = Math.min(stride, withinSeeds - firstSeed + 1)
     const { violations } = await mutated.simulate({ firstSeed, seeds })
     const killedBy = violations.find(kills)
     if (killedBy !== undefined) return { name, withinSeeds, killedBy, trouble: null }

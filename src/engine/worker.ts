@@ -90,8 +90,9 @@ export class Worker<Tx> {
     await Promise.allSettled(this.#underWay)
   }
 
-  /** Something may be due: look now. */
+  /** Something may be due: look now, and often for a while. */
   wake(): void {
+    this.#noteActivity()
     this.#wake.abort()
   }
 
@@ -120,13 +121,14 @@ export class Worker<Tx> {
     }
     let taken = 0
     for (const share of this.#budget.shares()) taken += await this.#takeDue(share, free - taken)
+    // Whether it is the turn of these shows when they are taken; another process may be acting for their key.
+    let tried = 0
     if (this.#hasTurns || taken === 0 || this.#mayLookAside()) {
-      for (const share of this.#budget.shares()) taken += await this.#takeHeads(share, free - taken)
+      for (const share of this.#budget.shares()) tried += await this.#takeHeads(share, free - taken - tried)
     }
-    if (taken === 0 || this.#mayLookAside()) taken += await this.#takeSettlements()
-    if (taken === 0) return this.#idleMs()
-    this.#activeAtMs = this.#core.context.clock.monotonicMs()
-    return 0
+    if (taken + tried === 0 || this.#mayLookAside()) taken += await this.#takeSettlements()
+    if (taken > 0) this.#noteActivity()
+    return taken + tried > 0 ? 0 : this.#idleMs()
   }
 
   /**
@@ -224,7 +226,9 @@ export class Worker<Tx> {
         const claimed = await context.journal.claim(id, this.#core.newTerms(effect))
         if (claimed?.claimed !== true) return false
         callComesOrNot()
+        this.#noteActivity()
         await this.#core.carry(effect, { ...claimed, askedAtMs })
+        this.#noteActivity()
         return true
       })
       callComesOrNot()
@@ -257,10 +261,12 @@ export class Worker<Tx> {
   }
 
   async #sleep(delayMs: number): Promise<void> {
-    const { clock } = this.#core.context
-    await clock.sleep(delayMs, this.#wake.signal)
-    if (!this.#wake.signal.aborted || this.#stopping.signal.aborted) return
-    this.#wake = new AbortController()
-    this.#activeAtMs = clock.monotonicMs()
+    await this.#core.context.clock.sleep(delayMs, this.#wake.signal)
+    if (this.#wake.signal.aborted && !this.#stopping.signal.aborted) this.#wake = new AbortController()
+  }
+
+  /** Where something has happened, more is likely: the next looks come soon. */
+  #noteActivity(): void {
+    this.#activeAtMs = this.#core.context.clock.monotonicMs()
   }
 }

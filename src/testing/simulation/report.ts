@@ -11,13 +11,13 @@ export async function describe(scenario: Scenario): Promise<string> {
 
 /** A failure: the seed that plays it again, and the smallest history that fails the same way. */
 export async function describeFailure(
-  { seed, invariant, what }: Failure,
-  scenario = scenarioOf(seed),
+  { seed, doubt, invariant, what }: Failure,
+  scenario = scenarioOf(seed, doubt ?? undefined),
 ): Promise<string> {
   const smallest = await shrink(scenario)
   const heading = [
     `seed ${seed} breaks ${invariant}: ${what}`,
-    `It plays again, exactly, with: npm run simulate -- --seed ${seed}`,
+    `It plays again, exactly, with: npm run simulate -- --seed ${seed}${doubt === null ? '' : ` --doubt ${doubt}`}`,
     'The smallest history that fails the same way:',
     '',
   ]

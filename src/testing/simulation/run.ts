@@ -19,6 +19,8 @@ export interface Run {
 /** A history that broke an invariant. Its seed plays it again, exactly. */
 export interface Failure extends Violation {
   readonly seed: number
+  /** The capability that was asked for, where the seed did not decide it. */
+  readonly doubt: Doubt | null
 }
 
 /** What a run saw. */
@@ -52,7 +54,8 @@ export async function simulate(run: Run): Promise<Summary> {
       const end = state === 'parked' ? `parked: ${reason?.code}` : state
       ends[end] = (ends[end] ?? 0) + 1
     }
-    if (world.violation !== null) violations.push({ seed: world.scenario.seed, ...world.violation })
+    if (world.violation !== null)
+      violations.push({ seed: world.scenario.seed, doubt: doubt ?? null, ...world.violation })
   })
   violations.sort((one, other) => one.seed - other.seed)
   return { histories: given, steps, struck, ends, violations }

@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest'
+import { FAULTS } from './faults.js'
+import { describe as describeHistory } from './report.js'
+import { simulate, tell } from './run.js'
+import { DOUBTS, type Scenario, scenarioOf } from './scenario.js'
+import { shrink } from './shrink.js'
+
+describe('histories by chance', () => {
+  const SEEDS = 250
+  const struck = new Set<string>()
+
+  test.each(DOUBTS)('no history of a service with the capability %s breaks an invariant', async (doubt) => {
+    const summary = await simulate({ firstSeed: 1, seeds: SEEDS, doubt })
+    expect(summary.violations).toEqual([])
+    expect(summary.histories).toBe(SEEDS)
+    expect(summary.ends.succeeded).toBeGreaterThan(0)
+    for (const kind of Object.keys(summary.struck)) struck.add(kind)
+  })
+
+  test('every kind of fault has struck', () => {
+    expect([...struck].sort()).toEqual([...FAULTS].sort())
+  })
+})
+
+describe('a seed', () => {
+  test('plays the same history again, line by line', async () => {
+    for (let seed = 1; seed <= 25; seed++) {
+      const once = await describeHistory(scenarioOf(seed))
+      expect(once.split('\n').length).toBeGreaterThan(10)
+      expect(await describeHistory(scenarioOf(seed))).toBe(once)
+    }
+  })
+
+  test('plays the same history alone as among others', async () => {
+    const among = await simulate({ firstSeed: 1, seeds: 40 })
+    let steps = 0
+    for (let seed = 1; seed <= 40; seed++) steps += (await simulate({ firstSeed: seed, seeds: 1 })).steps
+    expect(steps).toBe(among.steps)
+  })
+})
+
+/** A service that has forgotten a key long before its promised window is over: outside of what I1 rests on. */
+function forgetful(seed: number): Scenario {
+  const scenario = scenarioOf(seed, 'key')
+  return { ...scenario, terms: { ...scenario.terms, prunesAfterMs: 1 } }
+}
+
+async function firstFailure(): Promise<Scenario> {
+  for (let seed = 1; seed <= 500; seed++) {
+    const scenario = forgetful(seed)
+    if ((await tell(scenario)).violation?.invariant === 'I1 one operation per key') return scenario
+  }
+  throw new Error('No history was broken by a service that breaks its promise: the rules see nothing.')
+}
+
+test('a service that breaks its promise is found to be charged twice, and the history shrinks to what it takes', async () => {
+  const scenario = await firstFailure()
+  const before = await tell(scenario)
+  const smallest = await shrink(scenario)
+  const after = await tell(smallest)
+  expect(after.violation?.invariant).toBe('I1 one operation per key')
+  expect(after.struck.length).toBeLessThanOrEqual(before.struck.length)
+  expect(after.lines.length).toBeLessThan(before.lines.length)
+  // Each fault that is left is needed.
+  for (const fault of after.struck) {
+    const without = await tell({ ...smallest, without: new Set([...smallest.without, fault]) })
+    expect(without.violation?.invariant).not.toBe('I1 one operation per key')
+  }
+})
