@@ -126,7 +126,8 @@ export class Broker {
     }
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      this.#ready.push(queued)
+      // In front of what was never delivered: it is older.
+      this.#ready.unshift(queued)
       this.#dispatch()
     }, delayMs)
     this.#timers.add(timer)

@@ -37,7 +37,7 @@ const STYLE = `
   text { font-family: ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif; fill: var(--ink); }
   .paper { fill: var(--paper); } .faint { fill: var(--faint); } .rule { stroke: var(--line); }
   .title { font-size: 21px; font-weight: 650; } .subtitle { font-size: 14px; }
-  .head { font-size: 12.5px; } .row { font-size: 14.5px; font-weight: 600; } .level { font-size: 12px; }
+  .head { font-size: 12.5px; } .row { font-size: 13.5px; font-weight: 600; } .level { font-size: 12px; }
   .count { font-size: 19px; font-weight: 700; } .word { font-size: 11.5px; } .legend { font-size: 13px; }
   .held { fill: var(--held); } .held-ink { fill: var(--held-ink); } .harm { fill: var(--harm); } .harm-ink { fill: var(--harm-ink); }
   .mended { fill: var(--mended); } .mended-ink { fill: var(--mended-ink); } .waits { fill: var(--waits); } .waits-ink { fill: var(--waits-ink); }
