@@ -182,7 +182,10 @@ export interface AuditStore {
   /** Begins an audit, or resumes an interrupted one of the same request; others that were left are marked incomplete. */
   start(request: AuditRequest): Promise<AuditRun>
 
-  /** Adds operations to the list, and notes cursor and counts as of then; tells which of them were there already. */
+  /**
+   * Adds operations to the list, and notes cursor and counts as of then; tells which of them were there already. Without
+   * a cursor, or where any was there already, the listing cannot be gone on with from here by another.
+   */
   stage(
     run: AuditRun,
     operations: readonly StagedOperation[],

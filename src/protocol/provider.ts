@@ -48,7 +48,8 @@ export interface ExternalOperation {
   readonly amount: { readonly minorUnits: number; readonly currency: string; readonly undoneMinorUnits: number } | null
   /**
    * Where a list that is begun anew can go on behind this operation (`ListWindow.after`), so that an audit that was
-   * interrupted need not read all pages again. Leave it out where the service has no such place.
+   * interrupted need not read all pages again. The last operation of a page having one is enough. Leave it out where the
+   * service has no such place.
    */
   readonly cursor?: string
 }

@@ -33,8 +33,10 @@ function shop() {
   const state = async (key: string) => (await journal.read([entryId('default', 'charge-order', key)]))[0]?.entry.state
   /** The webhook endpoint, as an application would write it. */
   const deliver = async (body: string, signature: string) => {
-    const hint = hintOfEvent(stripe.webhooks.constructEvent(body, signature, SECRET))
-    return hint === null ? null : counterfoil.settleByHint(charge, hint)
+    const event = stripe.webhooks.constructEvent(body, signature, SECRET)
+    const { duplicate } = await counterfoil.receive({ source: 'stripe', id: event.id }, async () => undefined)
+    const hint = hintOfEvent(event)
+    return duplicate || hint === null ? null : counterfoil.settleByHint(charge, hint)
   }
   return { stripe, charge, counterfoil, state, deliver }
 }
@@ -58,7 +60,12 @@ describe('an event of the service', () => {
     const delivery = signed(data[0] ?? {})
     const first = await app.deliver(...delivery)
     expect(first).toEqual({ settled: true, state: 'succeeded' })
-    expect(await app.deliver(...delivery)).toEqual({ settled: false, state: 'succeeded' })
+    // The inbox knows it; and whoever has no inbox asks in vain, and does no harm.
+    expect(await app.deliver(...delivery)).toBeNull()
+    expect(await app.counterfoil.settleByHint(app.charge, { key: 'o1' })).toEqual({
+      settled: false,
+      state: 'succeeded',
+    })
     expect(await app.counterfoil.perform(app.charge, order('o1'))).toMatchObject({ status: 'succeeded' })
     expect(gateway.ledger.charges('o1')).toHaveLength(1)
   })
@@ -72,7 +79,8 @@ describe('an event of the service', () => {
     const failed = { ...event, id: 'evt_late', type: 'payment_intent.payment_failed', data: { object } }
     // The object is looked at, and it succeeded.
     expect(await app.deliver(...signed(failed))).toEqual({ settled: true, state: 'succeeded' })
-    expect(await app.deliver(...signed(failed))).toEqual({ settled: false, state: 'succeeded' })
+    const later = { ...failed, id: 'evt_later_still' }
+    expect(await app.deliver(...signed(later))).toEqual({ settled: false, state: 'succeeded' })
   })
 
   it('of nobody, of another generation or without a trace at the service changes nothing', async () => {

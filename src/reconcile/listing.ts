@@ -12,6 +12,9 @@ import { assertReadable, stagedOf } from './operation.js'
 /** Operations in one statement: enough that the database is asked seldom, few enough that memory stays flat. */
 const BATCH_OPERATIONS = 1_000
 
+/** A batch is ended where the list could be gone on with, unless that does not come for so long. */
+const LONGEST_BATCH_OPERATIONS = 10 * BATCH_OPERATIONS
+
 /**
  * Repeats in a row that are no fault: a service that pages by offset shows an operation again when another has appeared
  * before it. More than this is a page that was shown twice, and the page that should have come was not seen.
@@ -53,7 +56,9 @@ class Listing {
   readonly #run: AuditRun
   readonly #of: ListingOf
   #batch: StagedOperation[] = []
-  #cursor: string | null = null
+  /** Of the last operation, where it has one: what is listed from there on comes behind all that was seen. */
+  #cursor: string | null
+  #givesCursors: boolean
   #writing: Promise<void> = Promise.resolve()
   #failure: { readonly error: unknown } | null = null
   #repeatsInARow = 0
@@ -66,18 +71,24 @@ class Listing {
     this.#run = run
     this.#of = of
     this.#counts = run.counts
+    this.#cursor = run.cursor
+    this.#givesCursors = run.cursor !== null
   }
 
   /** A promise to wait for where a batch is full. */
   add(operation: ExternalOperation): Promise<void> | null {
-    this.#cursor = operation.cursor ?? this.#cursor
+    this.#cursor = operation.cursor ?? null
+    this.#givesCursors ||= this.#cursor !== null
     const staged = stagedOf(operation, this.#run)
-    if (staged === null) {
-      this.#addForeign(operation)
-      return null
-    }
-    this.#batch.push(staged)
-    return this.#batch.length < BATCH_OPERATIONS ? null : this.#flush()
+    if (staged === null) this.#addForeign(operation)
+    else this.#batch.push(staged)
+    return this.#isFull() ? this.#flush() : null
+  }
+
+  #isFull(): boolean {
+    const { length } = this.#batch
+    if (length < BATCH_OPERATIONS) return false
+    return this.#cursor !== null || !this.#givesCursors || length >= LONGEST_BATCH_OPERATIONS
   }
 
   #addForeign(operation: ExternalOperation): void {

@@ -31,12 +31,22 @@ export interface AuditsAt {
 /** In how many statements a list is forgotten: ids spread evenly, so that each forgets about as many rows. */
 const CLEARED_PARTS = 64
 
+/** Among how many audits lists are looked for that were left behind: each audit looks, so that few are. */
+const LOOKED_BACK_RUNS = 50
+
 const INTERRUPTED = {
   code: 'interrupted',
   message: 'Its process ended before it did. Nothing was concluded from it; a later audit looks again.',
 }
 
-/** Audits in tables beside the entries: PostgreSQL joins, and this hands out pages. */
+/**
+ * Audits in tables beside the entries: PostgreSQL joins, and this hands out pages.
+ *
+ * The list is in a logged table. An unlogged one would spare its WAL, but a crash of the server empties it, in the middle
+ * of an audit too, and what is not in the list counts as absent at the service: from a lost list follow findings that are
+ * false and, with `absent: 'retry'`, second calls. Each statement that concludes from an absence would have to prove in
+ * its own snapshot that the list is whole. The WAL of a list, which is written once per audit, is the cheaper part.
+ */
 export class PostgresAudits implements AuditStore {
   readonly #at: AuditsAt
 
@@ -53,6 +63,7 @@ export class PostgresAudits implements AuditStore {
       JSON.stringify(INTERRUPTED),
     ])
     if (left !== undefined) return runOf(left, true)
+    await this.#forgetLeft(namespace, effect)
     const id = uuidOf(realRandomness.token())
     const [row] = await database.write('begin an audit', sql.startRun, [
       ...[id, fence, micros(request.fromMs), micros(request.toMs), request.sinceMs, micros(request.dueAtMs)],
@@ -176,9 +187,20 @@ export class PostgresAudits implements AuditStore {
   }
 
   async clear(run: AuditRun): Promise<void> {
+    await this.#forget(run.id)
+  }
+
+  /** Lists of audits whose process was killed, and which nobody goes on with. */
+  async #forgetLeft(namespace: string, effect: string): Promise<void> {
+    const { database, sql } = this.#at
+    const left = await database.read('look for left lists', sql.leftLists, [namespace, effect, LOOKED_BACK_RUNS])
+    for (const [id] of left) await this.#forget(id ?? '')
+  }
+
+  async #forget(runId: string): Promise<void> {
     for (let part = 0; part < CLEARED_PARTS; part++) {
       const upTo = part + 1 === CLEARED_PARTS ? null : partStart(part + 1)
-      await this.#at.database.write('forget a list', this.#at.sql.clearOperations, [run.id, partStart(part), upTo])
+      await this.#at.database.write('forget a list', this.#at.sql.clearOperations, [runId, partStart(part), upTo])
     }
   }
 

@@ -1,6 +1,7 @@
 import {
   advanceRun,
   clearOperations,
+  leftLists,
   readRun,
   readRuns,
   resolveReferences,
@@ -86,6 +87,7 @@ const SQL = {
   stageOperations,
   resolveReferences,
   clearOperations,
+  leftLists,
   joinOperations,
   unlistedEntries,
   expectedEntries,

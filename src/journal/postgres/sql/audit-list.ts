@@ -88,20 +88,22 @@ WHERE r.namespace = $1::text AND r.effect = $2::text ORDER BY r.started_at DESC 
 })
 
 /**
- * Adds operations to the list of an audit that is under way and this auditor's, and notes cursor and counts.
+ * Adds operations to the list of an audit that is under way and this auditor's, and notes counts and the cursor, from
+ * which it can be gone on with should this auditor die. If any of them was there before, it cannot: whether a page was
+ * shown twice in the place of another is for this auditor to judge, and dies with it.
  *
- * Parameters: $1 run id, $2 fence, $3 cursor; arrays of one length $4 group_id, $5 external_id, $6 created (µs), $7 state,
- * $8 minor_units, $9 undone, $10 currency, $11 reference, $12 key, $13 owned; and $14 counts (JSON).
+ * Parameters: $1 run id, $2 fence, $3 cursor (null: none); arrays of one length $4 group_id, $5 external_id, $6 created
+ * (µs), $7 state, $8 minor_units, $9 undone, $10 currency, $11 reference, $12 key, $13 owned; and $14 counts (JSON).
  * The first row tells whether the audit is this auditor's; each other one, the place (from 1) of an operation that was
  * there before. Of two in one batch, both are new here.
  */
 export const stageOperations: StatementFor = (schema) => ({
-  name: 'counterfoil_audit_stage_1',
+  name: 'counterfoil_audit_stage_2',
   text: `
-WITH mine AS (
-  UPDATE ${schema}.audit_runs AS r SET list_cursor = coalesce($3::text, r.list_cursor), counts = $14::json
+WITH mine AS MATERIALIZED (
+  SELECT r.id FROM ${schema}.audit_runs AS r
   WHERE r.id = $1::uuid AND r.fence = $2::bigint AND r.state = 'listing'
-  RETURNING r.id
+  FOR UPDATE
 ), given AS (
   SELECT * FROM unnest(
     $4::uuid[], $5::text[], $6::double precision[], $7::text[], $8::bigint[], $9::bigint[], $10::text[], $11::text[],
@@ -116,8 +118,13 @@ WITH mine AS (
   FROM given AS i, mine
   ON CONFLICT DO NOTHING
   RETURNING o.group_id, o.external_id
+), noted AS (
+  UPDATE ${schema}.audit_runs AS r SET counts = $14::json,
+    list_cursor = CASE WHEN (SELECT count(*) FROM added) = (SELECT count(*) FROM given) THEN $3::text END
+  FROM mine WHERE r.id = mine.id AND r.fence = $2::bigint AND r.state = 'listing'
+  RETURNING r.id
 )
-SELECT 'mine', count(*) FROM mine
+SELECT 'mine', count(*) FROM noted
 UNION ALL
 SELECT 'repeated', i.place FROM given AS i
 WHERE NOT EXISTS (SELECT FROM added AS a WHERE a.group_id = i.group_id AND a.external_id = i.external_id)`,
@@ -158,6 +165,20 @@ WITH lost AS MATERIALIZED (
 UPDATE ${schema}.audit_operations AS o SET group_id = f.id
 FROM found AS f
 WHERE o.run_id = $1::uuid AND o.group_id = f.group_id AND o.external_id = f.external_id`,
+})
+
+/**
+ * Of the latest audits of an effect, those that have ended and whose list was not forgotten: their process was killed.
+ * Parameters: $1 namespace, $2 effect, $3 how many of the latest. A row is an id.
+ */
+export const leftLists: StatementFor = (schema) => ({
+  name: 'counterfoil_audit_left_1',
+  text: `
+SELECT r.id FROM (
+  SELECT r.id, r.ended_at FROM ${schema}.audit_runs AS r
+  WHERE r.namespace = $1::text AND r.effect = $2::text ORDER BY r.started_at DESC LIMIT $3::bigint
+) AS r
+WHERE r.ended_at IS NOT NULL AND EXISTS (SELECT FROM ${schema}.audit_operations AS o WHERE o.run_id = r.id)`,
 })
 
 /** Forgets a part of the list of an audit. Parameters: $1 run id, $2 from and $3 up to this group id (null: to the end). */
