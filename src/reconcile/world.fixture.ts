@@ -354,7 +354,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   missing: (world, truth) => {
     const key = world.newKey('missing')
     truth.entries.push({ key, agoMs: AGO_MS, state: 'succeeded', externalId: `ch_gone_${world.namespace}_${key}` })
-    truth.findings.push({ kind: 'missing', about: key })
+    truth.findings.push({ kind: 'missing', about: key, code: 'not_listed' })
   },
   wrongAmount: (world, truth) => {
     const { operation } = recorded(world, truth, 'amount', {

@@ -28,8 +28,11 @@ export interface AuditsAt {
   readonly prepare: () => Promise<unknown>
 }
 
-/** In how many statements a list is forgotten: ids spread evenly, so that each forgets about as many rows. */
+/** A list is forgotten in so many statements at most: ids spread evenly, so that each forgets about as many rows. */
 const CLEARED_PARTS = 64
+
+/** Rows that one statement may forget. */
+const CLEARED_ROWS = 16_000
 
 /** Among how many audits lists are looked for that were left behind: each audit looks, so that few are. */
 const LOOKED_BACK_RUNS = 50
@@ -187,7 +190,9 @@ export class PostgresAudits implements AuditStore {
   }
 
   async clear(run: AuditRun): Promise<void> {
-    await this.#forget(run.id)
+    // Of one that did not come to its end, it is not known how much was listed.
+    const isCounted = run.state === 'complete'
+    await this.#forget(run.id, isCounted ? Math.ceil(run.counts.listed / CLEARED_ROWS) : CLEARED_PARTS)
   }
 
   /** Lists of audits whose process was killed, and which nobody goes on with. */
@@ -197,10 +202,15 @@ export class PostgresAudits implements AuditStore {
     for (const [id] of left) await this.#forget(id ?? '')
   }
 
-  async #forget(runId: string): Promise<void> {
-    for (let part = 0; part < CLEARED_PARTS; part++) {
-      const upTo = part + 1 === CLEARED_PARTS ? null : partStart(part + 1)
-      await this.#at.database.write('forget a list', this.#at.sql.clearOperations, [runId, partStart(part), upTo])
+  async #forget(runId: string, wanted = CLEARED_PARTS): Promise<void> {
+    const parts = Math.min(Math.max(wanted, 1), CLEARED_PARTS)
+    for (let part = 0; part < parts; part++) {
+      const upTo = part + 1 === parts ? null : partStart(part + 1, parts)
+      await this.#at.database.write('forget a list', this.#at.sql.clearOperations, [
+        runId,
+        partStart(part, parts),
+        upTo,
+      ])
     }
   }
 
@@ -217,8 +227,8 @@ function lost(run: AuditRun): LeaseLostError {
   )
 }
 
-function partStart(part: number): string {
-  return `${Math.floor((part * 256) / CLEARED_PARTS)
+function partStart(part: number, parts: number): string {
+  return `${Math.floor((part * 256) / parts)
     .toString(16)
     .padStart(2, '0')}000000-0000-0000-0000-000000000000`
 }
