@@ -17,12 +17,14 @@ const MEANINGS: Readonly<Record<Finding['kind'], string>> = {
 
 const STYLE = `
 :root { color-scheme: light dark; --line: #8886; --quiet: light-dark(#555, #aaa); }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 85rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.5rem; } dt { color: var(--quiet); } dd { margin: 0; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .4rem .6rem; text-align: left; vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th:first-child, td:first-child { padding-left: 0; } tbody th { min-width: 18rem; font-weight: 400; } tbody th b { font-weight: 600; }
+tbody tr:hover { background: #8881; } td code { display: inline-block; min-width: 9rem; max-width: 16rem; }
 caption { text-align: left; color: var(--quiet); padding-bottom: .5rem; } code { font-size: .875em; overflow-wrap: anywhere; }
 .note { border-left: .25rem solid #b00020; padding: .5rem 1rem; }`
 
@@ -85,7 +87,7 @@ function totals(of: readonly AuditTotal[]): string {
   if (of.length === 0) return '<p>Nothing was found.</p>'
   const rows = of.map(
     (each) =>
-      `<tr><th scope="row">${each.kind}</th><td>${each.status}</td><td class="number">${each.count}</td>` +
+      `<tr><th scope="row"><b>${each.kind}</b></th><td>${each.status}</td><td class="number">${each.count}</td>` +
       `<td class="number">${each.currency === null ? '' : `${each.minorUnits} ${escaped(each.currency)}`}</td></tr>`,
   )
   const head = '<th scope="col">Kind</th><th scope="col">Status</th><th scope="col" class="number">Count</th>'
@@ -99,7 +101,7 @@ function row(finding: Finding): string {
   const who =
     decidedBy === null ? '' : `<br>by ${escaped(decidedBy)}${decidedAtMs === null ? '' : `, ${time(decidedAtMs)}`}`
   const why = note === null ? '' : `<br>${escaped(note)}`
-  return `<tr><th scope="row"><abbr title="${MEANINGS[kind]}">${kind}</abbr> <code>${escaped(code)}</code><br>${escaped(message)}</th>
+  return `<tr><th scope="row"><b><abbr title="${MEANINGS[kind]}">${kind}</abbr></b> <code>${escaped(code)}</code><br>${escaped(message)}</th>
 <td><code>${escaped(key ?? '')}</code></td><td><code>${escaped(externalId ?? '')}</code></td>
 <td><code>${escaped(kept?.externalId ?? '')}</code></td><td class="number">${money(amount)}</td>
 <td class="number">${money(expected)}</td><td>${status}${who}${why}</td></tr>`
@@ -110,7 +112,7 @@ function money(amount: Money | null): string {
 }
 
 function time(ms: number): string {
-  return new Date(ms).toISOString().replace('.000Z', 'Z')
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
 function escaped(text: string): string {
