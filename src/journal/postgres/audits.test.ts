@@ -39,8 +39,11 @@ describe.each(postgresServers())('audits in $name', ({ url }) => {
       FROM unnest(ARRAY['r39990', 'old-k39990', 'unheard-of']) AS reference`,
       [RUN],
     )
+    // Migration 6 says why older servers have no such index.
+    const version = await pool.query<{ number: number }>("SELECT current_setting('server_version_num')::int AS number")
+    const isIndexed = (version.rows[0]?.number ?? 0) >= 160_000
     // What autovacuum does by itself, sooner or later.
-    await pool.query("SELECT brin_summarize_new_values('plans.entries_called')")
+    if (isIndexed) await pool.query("SELECT brin_summarize_new_values('plans.entries_called')")
     await pool.query('ANALYZE plans.entries, plans.history, plans.audit_operations')
 
     const { text } = statementsFor('plans').resolveReferences
@@ -48,9 +51,9 @@ describe.each(postgresServers())('audits in $name', ({ url }) => {
     const values = [RUN, 'n', 'e', (nowMs - DAY_MS) * 1000, nowMs * 1000]
     const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE) ${text}`, values)
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
-    expect(plan).toContain('Bitmap Index Scan on entries_called')
     expect(plan).toContain('Index Scan using history_reference')
-    expect(plan).not.toMatch(/Seq Scan on (entries|history)/)
+    expect(plan.includes('Bitmap Index Scan on entries_called')).toBe(isIndexed)
+    expect(/Seq Scan on (entries|history)/.test(plan)).toBe(!isIndexed)
 
     const found = await pool.query<{ external_id: string; key: string }>(`
       SELECT o.external_id, e.key FROM plans.audit_operations AS o JOIN plans.entries AS e ON e.id = o.group_id
@@ -59,6 +62,7 @@ describe.each(postgresServers())('audits in $name', ({ url }) => {
       { external_id: 'old-k39990', key: 'k39990' },
       { external_id: 'r39990', key: 'k39990' },
     ])
+    if (!isIndexed) return
     // Of the year, two days and what shares their pages were read.
     const [, fromWindow, beside] =
       /Bitmap Heap Scan on entries .*actual time=\S+ rows=([\d.]+)[\s\S]*?Rows Removed by Index Recheck: (\d+)/.exec(
