@@ -254,7 +254,8 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     await this.transaction(async (tx) => {
       this.#lock(id, tx)
       await handler(tx, copy(entry))
-      tx.onCommit(() => this.#put(markSettled(entry, this.#now())))
+      // As it stands at the commit: a compensation may have begun meanwhile.
+      tx.onCommit(() => this.#put(markSettled(this.#entries.get(id) ?? entry, this.#now())))
     })
     await this.#pause('settle', 'after')
     return { ran: true }

@@ -1,6 +1,6 @@
 import { MemoryJournal, type MemoryTransaction } from '../../journal/memory/index.js'
 import { isSettleable } from '../../journal/settlement.js'
-import { type Entry, isAtRest, type JournalWrite, type Written } from '../../protocol/index.js'
+import { type Entry, hasAnswer, type JournalWrite, type Written } from '../../protocol/index.js'
 import type { Scene } from './scene.js'
 import type { Consequence, Rows } from './truth.js'
 
@@ -108,7 +108,8 @@ export class Database {
     this.unsettled = 0
     for (const entry of this.journal.entries()) {
       rows.set(entry.id, entry)
-      if (!isAtRest(entry.state) || isSettleable(entry)) this.unsettled++
+      // An entry that is being undone waits for the entry of its undoing, which is counted.
+      if (!hasAnswer(entry.state) || isSettleable(entry)) this.unsettled++
     }
     if (this.#scene.timeline !== undefined) this.#tellChanges(before, rows)
     this.rows = rows

@@ -1,4 +1,8 @@
+import { auditedEffect } from '../../engine/audited.js'
+import type { Undoing } from '../../engine/index.js'
 import {
+  CompensationRefused,
+  EffectCompensated,
   EffectInDoubt,
   EffectRejected,
   GenerationNotOpenError,
@@ -11,7 +15,7 @@ import type { Heard } from './checks/check.js'
 import { type Engine, HandlerFailed } from './engine.js'
 import type { MessagePlan } from './scenario.js'
 import { BEGINS_AT_MS, type Scene } from './scene.js'
-import type { Order } from './truth.js'
+import { duplicateOf, type Order } from './truth.js'
 import type { Life, Worker } from './worker.js'
 
 /** A message under way: to which life, and what it asks for now. */
@@ -31,6 +35,8 @@ export interface Office {
 }
 
 const LONGEST_GENERATION = 2
+
+const ANSWERS = { perform: 'receipt', enqueue: 'enqueued', compensate: 'undone', repair: 'undone' } as const
 
 /**
  * The application's own callers: messages that a broker delivers, late, more than once, to any worker, and again when
@@ -99,11 +105,23 @@ export class Messages {
     const { message, generation } = delivery
     const order = orderOf(message, generation)
     this.#scene.timeline?.tell(life.name, `is asked to ${message.how} ${message.key}${describe(order, generation)}`)
-    const asked = message.how === 'enqueue' ? this.#enqueue(engine, order) : perform(engine, delivery, order)
-    asked.then(
-      (value) => this.#heard(delivery, life, message.how === 'enqueue' ? 'enqueued' : 'receipt', value),
+    this.#ask(engine, delivery, order).then(
+      (value) => this.#heard(delivery, life, ANSWERS[message.how], value),
       (error: unknown) => this.#heard(delivery, life, kindOf(error), error),
     )
+  }
+
+  #ask(engine: Engine, delivery: Delivery, order: Order): Promise<unknown> {
+    switch (delivery.message.how) {
+      case 'enqueue':
+        return this.#enqueue(engine, order)
+      case 'perform':
+        return perform(engine, delivery, order)
+      case 'compensate':
+        return compensate(engine, delivery.message)
+      case 'repair':
+        return repair(engine, delivery.message)
+    }
   }
 
   // An order and its intent in one transaction: both are there afterwards, or neither.
@@ -147,6 +165,22 @@ function perform({ counterfoil, effect }: Engine, { message, generation }: Deliv
   return counterfoil.perform(effect, order, generation === null ? options : { ...options, generation })
 }
 
+function compensate({ counterfoil, effect }: Engine, { key, waitMs, refundKey }: MessagePlan): Promise<unknown> {
+  const options = { reason: 'returned', wait: waitMs }
+  return counterfoil.compensate(effect, key, refundKey === null ? options : { ...options, refundKey })
+}
+
+/** As an audit repairs a duplicate that it has found, which no entry stands for. */
+function repair({ counterfoil, effect }: Engine, { key, waitMs }: MessagePlan): Promise<unknown> {
+  const audited = auditedEffect(counterfoil, effect.name)
+  if (audited === null) return Promise.reject(new Error(`The engine does not know ${effect.name}.`))
+  const undoing: Undoing = {
+    ...{ externalId: duplicateOf(key), entryId: null, receipt: null, total: null, part: null, refundKey: null },
+    ...{ reason: 'duplicate', actor: 'audit', findingId: null },
+  }
+  return audited.undo(key, undoing, waitMs, new AbortController().signal)
+}
+
 /** The input of a later generation is another one, and says which generation it is meant for. */
 function orderOf(message: MessagePlan, generation: number | null): Order {
   const variant = generation === null ? message.variant : generation * 10 + message.variant
@@ -154,6 +188,8 @@ function orderOf(message: MessagePlan, generation: number | null): Order {
 }
 
 function kindOf(error: unknown): Heard['kind'] {
+  if (error instanceof CompensationRefused) return 'refused'
+  if (error instanceof EffectCompensated) return 'compensated'
   if (error instanceof EffectRejected) return 'rejected'
   if (error instanceof EffectInDoubt) return 'in_doubt'
   if (error instanceof KeyReuseError) return 'reuse'

@@ -1,25 +1,35 @@
-import { type Call as EngineCall, NotExecuted, OutcomeUnknown, type Provider, Rejected } from '../../protocol/index.js'
+import {
+  type CancelRequest,
+  type Call as EngineCall,
+  NotExecuted,
+  OutcomeUnknown,
+  type Provider,
+  Rejected,
+} from '../../protocol/index.js'
 import { PLACES } from './agenda.js'
 import type { Point } from './faults.js'
 import type { Terms } from './scenario.js'
 import type { Scene } from './scene.js'
 import { type Answer, type Call, type Service, short } from './service.js'
-import type { Operation, Order, Receipt } from './truth.js'
+import type { Operation, Order, Receipt, Request } from './truth.js'
 import type { Life } from './worker.js'
 
 /** What a provider's code in one life of a worker sees: the network to the service, and the words of its answers. */
 export function providerOf(scene: Scene, service: Service, life: Life): Provider<Order, Receipt> {
   const line = new Line(scene, service, life)
-  const execute = (order: Order, call: EngineCall): Promise<Receipt> => line.execute(order, call)
-  const find = (order: Order, call: EngineCall): Promise<Receipt | null> => line.find(order, call)
-  return withCapability(scene.terms, execute, find)
+  const toDo = (order: Order): Request => ({ ...order, undoes: null })
+  const doing = capable(scene.terms, line, toDo)
+  if (!scene.terms.undoable) return doing
+  const toUndo = ({ externalId }: CancelRequest<Receipt>): Request => ({
+    ...{ key: externalId, variant: 0, undoes: externalId },
+  })
+  return { ...doing, cancel: capable(scene.terms, line, toUndo) }
 }
 
-function withCapability(
-  terms: Terms,
-  execute: Provider<Order, Receipt>['execute'],
-  find: (order: Order, call: EngineCall) => Promise<Receipt | null>,
-): Provider<Order, Receipt> {
+/** What the service can do, for what `asked` makes of an input. */
+function capable<Input>(terms: Terms, line: Line, asked: (input: Input) => Request): Provider<Input, Receipt> {
+  const execute = (input: Input, call: EngineCall): Promise<Receipt> => line.execute(asked(input), call)
+  const find = (input: Input, call: EngineCall): Promise<Receipt | null> => line.find(asked(input), call)
   const idempotencyKey = { window: terms.windowMs, margin: terms.marginMs }
   switch (terms.doubt) {
     case 'key':
@@ -51,7 +61,7 @@ class Line {
     this.#life = life
   }
 
-  execute(order: Order, engineCall: EngineCall): Promise<Receipt> {
+  execute(order: Request, engineCall: EngineCall): Promise<Receipt> {
     return new Promise<Receipt>((resolve, reject) => {
       const scene = this.#scene
       const { reference, attempt, signal } = engineCall
@@ -144,7 +154,7 @@ class Line {
     }
   }
 
-  find(order: Order, { reference, signal }: EngineCall): Promise<Receipt | null> {
+  find(order: Request, { reference, signal }: EngineCall): Promise<Receipt | null> {
     return new Promise<Receipt | null>((resolve, reject) => {
       const { fates, agenda, nowMs, terms } = this.#scene
       const point = this.#life.point()
@@ -179,7 +189,7 @@ class Line {
   }
 
   #learn(
-    order: Order,
+    order: Request,
     known: Operation | 'declined' | null,
     caller: { readonly resolve: (receipt: Receipt | null) => void; readonly reject: (error: Error) => void },
   ): void {

@@ -24,7 +24,7 @@ export async function describeFailure(
   return heading.join('\n') + (await describe(smallest))
 }
 
-function premises({ seed, terms, workers, messages, outages, quietAtMs }: Scenario): string[] {
+function premises({ seed, terms, workers, messages, outages, duplicates, quietAtMs }: Scenario): string[] {
   const { doubt, timeoutMs, graceMs, windowMs, marginMs, settlesWithinMs, maxAttempts, maxFindFailures } = terms
   const keyed = doubt === 'key' || doubt === 'key_and_find'
   const found = doubt === 'find' || doubt === 'key_and_find'
@@ -44,6 +44,7 @@ function premises({ seed, terms, workers, messages, outages, quietAtMs }: Scenar
     ...outages.map(({ atMs, forMs, clockStepMs }) => {
       return `  at ${atMs} ms the database is away for ${forMs} ms, and its clock steps by ${clockStepMs} ms`
     }),
+    ...duplicates.map((key) => `  the service has a duplicate of ${key} that nobody here asked for`),
     `  nothing goes wrong after ${quietAtMs} ms`,
   ]
 }

@@ -32,6 +32,8 @@ export interface Terms {
   readonly remembersDeclines: boolean
   /** Whether all keys are of one customer, and so go one at a time. */
   readonly serialized: boolean
+  /** Whether what was done can be undone at the service. */
+  readonly undoable: boolean
 }
 
 /** One process: how its clock runs, and whether it runs the loop. */
@@ -54,8 +56,13 @@ export interface MessagePlan {
   /** What is asked for under the key: another variant is another input. */
   readonly variant: number
   readonly waitMs: number
-  /** `perform`, or `enqueue` in a transaction of the application's own. */
-  readonly how: 'perform' | 'enqueue'
+  /**
+   * `perform`, or `enqueue` in a transaction of the application's own. `compensate` undoes the effect, and `repair` the
+   * duplicate of it that an audit has found.
+   */
+  readonly how: 'perform' | 'enqueue' | 'compensate' | 'repair'
+  /** With `compensate`: tells several refunds of one operation apart. */
+  readonly refundKey: string | null
   /** How often it is delivered again while it is not answered for good. */
   readonly redeliveries: number
   /** After a rejection it asks for the next generation, with another input. */
@@ -76,6 +83,8 @@ export interface Scenario {
   readonly workers: readonly WorkerPlan[]
   readonly messages: readonly MessagePlan[]
   readonly outages: readonly OutagePlan[]
+  /** Keys of which the service has a duplicate that nobody here asked for. */
+  readonly duplicates: readonly string[]
   readonly rates: Readonly<Partial<Record<FaultKind, number>>>
   /** Nothing goes wrong from here on. */
   readonly quietAtMs: number
@@ -96,7 +105,49 @@ export function scenarioOf(seed: number, doubt?: Doubt): Scenario {
   const quietAtMs = Math.ceil(draw.spread(3_000, 2 * terms.windowMs))
   const messages = messagesOf(draw, workers.length, terms)
   const outages = draw.chance(0.15) ? [outageOf(draw, quietAtMs)] : []
-  return { seed, terms, workers, messages, outages, rates: ratesOf(draw), quietAtMs, without: new Set() }
+  const plain = { seed, terms, workers, messages, outages, rates: ratesOf(draw), quietAtMs, without: new Set<string>() }
+  return withRepairs({ ...plain, duplicates: [] })
+}
+
+/** In some histories what was done is undone again, by customers who change their minds and by audits. */
+function withRepairs(scenario: Scenario): Scenario {
+  const draw = new Dice(scenario.seed).stream(3, 0)
+  if (!draw.chance(0.2)) return scenario
+  const keys = [...new Set(scenario.messages.map(({ key }) => key))]
+  const duplicates = keys.filter(() => draw.chance(0.6))
+  const repairs: MessagePlan[] = []
+  for (const key of keys) {
+    const hows = [
+      ...(draw.chance(0.6) ? (['compensate'] as const) : []),
+      ...(duplicates.includes(key) ? (['repair'] as const) : []),
+    ]
+    for (const how of hows) {
+      for (let copy = draw.pick(1, 2, 2, 3); copy > 0; copy--) {
+        repairs.push({
+          id: scenario.messages.length + repairs.length,
+          atMs: draw.pick(
+            draw.whole(0, 40),
+            draw.whole(0, 3_000),
+            Math.floor(draw.spread(1_000, 2 * scenario.terms.windowMs)),
+          ),
+          worker: draw.whole(0, scenario.workers.length - 1),
+          key,
+          variant: 0,
+          waitMs: Math.floor(draw.spread(200, 10_000)),
+          how,
+          refundKey: how === 'compensate' ? draw.pick(null, null, 'return-1', 'return-2') : null,
+          redeliveries: draw.pick(0, 1, 2),
+          persists: false,
+        })
+      }
+    }
+  }
+  return {
+    ...scenario,
+    duplicates,
+    messages: [...scenario.messages, ...repairs],
+    terms: { ...scenario.terms, undoable: true },
+  }
 }
 
 function termsOf(draw: Stream, doubt: Doubt): Terms {
@@ -127,6 +178,7 @@ function termsOf(draw: Stream, doubt: Doubt): Terms {
     ignoresAbort: draw.chance(0.2),
     remembersDeclines: draw.chance(0.5),
     serialized: draw.chance(0.1),
+    undoable: false,
   }
 }
 
@@ -162,6 +214,7 @@ function messagesOf(draw: Stream, workers: number, terms: Terms): readonly Messa
         variant: draw.chance(0.03) ? 1 : 0,
         waitMs: Math.floor(draw.spread(200, 10_000)),
         how: draw.chance(0.2) ? 'enqueue' : 'perform',
+        refundKey: null,
         redeliveries: draw.pick(0, 1, 2),
         persists: draw.chance(0.3),
       })

@@ -2,11 +2,11 @@ import { PLACES } from './agenda.js'
 import type { Fates, Point } from './faults.js'
 import type { Terms } from './scenario.js'
 import type { Scene } from './scene.js'
-import type { Operation, Order, Receipt } from './truth.js'
+import type { Operation, Receipt, Request } from './truth.js'
 
 /** A call on its way, as the world knows it. */
 export interface Call {
-  readonly order: Order
+  readonly order: Request
   readonly reference: string
   readonly point: Point
   /** The caller's deadline, in true time. */
@@ -53,6 +53,17 @@ export class Service {
 
   get honoursKeys(): boolean {
     return this.#terms.doubt === 'key' || this.#terms.doubt === 'key_and_find'
+  }
+
+  /** A duplicate comes to be that nobody here asked for: an audit will find it. */
+  plant(id: string, key: string): void {
+    const { nowMs } = this.#scene
+    const operation: Operation = {
+      ...{ receipt: { id, reference: 'none', variant: 0 }, key, reference: 'none', undoes: null, isPlanted: true },
+      ...{ happenedAtMs: nowMs, showsAtMs: nowMs, promisedAtMs: () => nowMs },
+    }
+    this.operations.push(operation)
+    this.#scene.timeline?.tell('service', `has a duplicate of ${key}: ${id}`)
   }
 
   /** A request is on its way. */
@@ -121,6 +132,8 @@ export class Service {
         receipt,
         key: order.key,
         reference,
+        undoes: order.undoes,
+        isPlanted: false,
         happenedAtMs,
         showsAtMs,
         promisedAtMs: () => endOf(call) + this.#terms.settlesMs,
@@ -128,7 +141,7 @@ export class Service {
       this.operations.push(operation)
       this.#scene.timeline?.tell(
         'service',
-        `does ${order.key}: ${receipt.id}${hidden ? ', but does not show it yet' : ''}`,
+        `${order.undoes === null ? 'does' : 'undoes'} ${order.key}: ${receipt.id}${hidden ? ', but does not show it yet' : ''}`,
       )
       this.#scene.checks.happened(operation)
       const failed = this.#fates.strikes('failed_stored_done', point)

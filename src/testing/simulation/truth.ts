@@ -7,6 +7,12 @@ export interface Order {
   readonly variant: number
 }
 
+/** What the service is asked for: to do an order, or to undo an operation. */
+export interface Request extends Order {
+  /** The operation that is to be undone, which is the key then; null: nothing is undone. */
+  readonly undoes: string | null
+}
+
 /** What the service gives back for what it did. */
 export interface Receipt {
   readonly id: string
@@ -14,11 +20,20 @@ export interface Receipt {
   readonly variant: number
 }
 
+/** The service's id of the planted duplicate of a key. */
+export function duplicateOf(key: string): string {
+  return `duplicate-of-${key}`
+}
+
 /** One operation that took effect at the service. */
 export interface Operation {
   readonly receipt: Receipt
   readonly key: string
   readonly reference: string
+  /** What it has undone; null: it is an operation that may itself be undone. */
+  readonly undoes: string | null
+  /** Somebody else's doing: a duplicate that the engine never asked for. */
+  readonly isPlanted: boolean
   readonly happenedAtMs: number
   /** From when look-ups show it. */
   readonly showsAtMs: number

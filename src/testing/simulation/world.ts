@@ -9,7 +9,7 @@ import type { Scenario, Terms } from './scenario.js'
 import { BEGINS_AT_MS, type Scene } from './scene.js'
 import { Service } from './service.js'
 import { Timeline } from './timeline.js'
-import type { Consequence, Operation, Rows } from './truth.js'
+import { type Consequence, duplicateOf, type Operation, type Rows } from './truth.js'
 import { type Life, Worker } from './worker.js'
 
 /** Something that must never be. */
@@ -62,6 +62,7 @@ export class World implements Scene, Watched {
       this.agenda.at(BEGINS_AT_MS + atMs, false, () => this.#database.fail(clockStepMs), PLACES.database)
       this.agenda.at(BEGINS_AT_MS + atMs + forMs, false, () => this.#database.recover(), PLACES.database)
     }
+    for (const key of scenario.duplicates) this.#service.plant(duplicateOf(key), key)
     for (const worker of workers)
       this.agenda.at(BEGINS_AT_MS + worker.plan.bootsAtMs, true, () => worker.boot(), PLACES.broker)
   }

@@ -1,5 +1,6 @@
 import type { Receipt } from '../truth.js'
 import type { CheckOf, Heard } from './check.js'
+import { isUndoing } from './repairs.js'
 
 /** T1 to T3 and P7: whatever a caller hears is true, then and for ever, and all callers hear the same. */
 export const answersAreTrue: CheckOf = (world) => {
@@ -25,7 +26,9 @@ export const answersAreTrue: CheckOf = (world) => {
   }
   return {
     changed: (_, after) => {
-      for (const { key, input } of after.values()) {
+      for (const row of after.values()) {
+        if (isUndoing(row)) continue
+        const { key, input } = row
         const known = inputs.get(key) ?? new Set()
         inputs.set(key, known.add((input as { readonly variant: number }).variant))
       }

@@ -11,6 +11,7 @@ export type Invariant =
   | 'I5 settled exactly once'
   | 'I6 no stale write'
   | 'I7 one at a time, in order'
+  | 'I8 undone exactly once'
   | 'P1 intent first'
   | 'P2 one holder'
   | 'P3 inside the lease'
@@ -38,7 +39,18 @@ export interface Heard {
   readonly generation: number | null
   /** The variant that was asked for. */
   readonly input: number
-  readonly kind: 'receipt' | 'rejected' | 'in_doubt' | 'reuse' | 'journal' | 'not_open' | 'enqueued' | 'other'
+  readonly kind:
+    | 'receipt'
+    | 'rejected'
+    | 'in_doubt'
+    | 'reuse'
+    | 'journal'
+    | 'not_open'
+    | 'enqueued'
+    | 'undone'
+    | 'refused'
+    | 'compensated'
+    | 'other'
   /** The receipt, or the error. */
   readonly value: unknown
 }

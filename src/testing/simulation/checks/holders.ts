@@ -36,7 +36,9 @@ export const onlyHoldersWrite: CheckOf = (world) => ({
 })
 
 function sameOutcome(before: Entry, after: Entry): boolean {
-  return before.state === after.state && before.externalId === after.externalId
+  if (before.state === 'parked' && before.inDoubtSinceMs !== null) return true // Evidence may still end a doubt.
+  const undone = before.state === 'succeeded' && after.state === 'compensating'
+  return (before.state === after.state || undone) && before.externalId === after.externalId
 }
 
 function mayRenew(before: Entry, after: Entry): boolean {

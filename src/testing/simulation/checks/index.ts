@@ -4,6 +4,7 @@ import type { Check, CheckOf, Watched } from './check.js'
 import { onlyHoldersWrite } from './holders.js'
 import { oneAtATime } from './order.js'
 import { rejectionsStand } from './rejections.js'
+import { undoneOnce } from './repairs.js'
 import { booksAgree } from './rest.js'
 import { settledOnce } from './settled.js'
 import { nobodySpins } from './spin.js'
@@ -21,6 +22,7 @@ export const CHECKS: readonly CheckOf[] = [
   answersAreTrue,
   settledOnce,
   rejectionsStand,
+  undoneOnce,
   booksAgree,
   nobodySpins,
 ]

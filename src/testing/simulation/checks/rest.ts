@@ -1,5 +1,7 @@
-import { type Entry, isAtRest } from '../../../protocol/index.js'
+import { type Entry, hasAnswer, type State } from '../../../protocol/index.js'
 import type { CheckOf } from './check.js'
+
+const WAS_DONE: ReadonlySet<State> = new Set(['succeeded', 'compensating', 'compensated'])
 
 /** I1 to I4: at rest, what the journal says is what happened, once per key, and nothing was dropped. */
 export const booksAgree: CheckOf = (world) => {
@@ -12,7 +14,8 @@ export const booksAgree: CheckOf = (world) => {
     rests: () => {
       const { operations } = world
       const byKey = new Map<string, string[]>()
-      for (const { key, receipt } of operations) byKey.set(key, [...(byKey.get(key) ?? []), receipt.id])
+      for (const { key, receipt, isPlanted, undoes } of operations)
+        if (!isPlanted && undoes === null) byKey.set(key, [...(byKey.get(key) ?? []), receipt.id])
       for (const [key, ids] of byKey) {
         if (ids.length > 1)
           world.violate('I1 one operation per key', `${key} was done ${ids.length} times: ${ids.join(', ')}`)
@@ -20,8 +23,8 @@ export const booksAgree: CheckOf = (world) => {
       for (const entry of generations.values()) {
         const done = operations.filter((each) => each.reference === entry.reference)
         const name = entry.generation === 1 ? entry.key : `${entry.key}, generation ${entry.generation}`
-        if (!isAtRest(entry.state)) world.violate('I2 everything comes to rest', `${name} stays ${entry.state}`)
-        if (entry.state === 'succeeded' && !done.some((each) => each.receipt.id === entry.externalId)) {
+        if (!hasAnswer(entry.state)) world.violate('I2 everything comes to rest', `${name} stays ${entry.state}`)
+        if (WAS_DONE.has(entry.state) && !done.some((each) => each.receipt.id === entry.externalId)) {
           world.violate('I3 succeeded means done', `${name} is recorded as ${entry.externalId}, which does not exist`)
         }
         const knownNot = entry.state === 'failed' || (entry.state === 'parked' && entry.inDoubtSinceMs === null)
@@ -29,8 +32,8 @@ export const booksAgree: CheckOf = (world) => {
           world.violate('I4 failed means not done', `${name} is ${entry.state} as never done, and it was done`)
         }
       }
-      for (const { key, reference } of operations) {
-        if (!generations.has(reference))
+      for (const { key, reference, isPlanted } of operations) {
+        if (!isPlanted && !generations.has(reference))
           world.violate('P1 intent first', `${key} was done, and the journal has no entry`)
       }
       for (const key of world.orders) {

@@ -1,5 +1,6 @@
-import { type Entry, isAtRest } from '../../../protocol/index.js'
+import { type Entry, hasAnswer } from '../../../protocol/index.js'
 import type { CheckOf } from './check.js'
+import { isUndoing } from './repairs.js'
 
 /** I5: for every outcome, the consequence in the user's database took effect exactly once, and says the same. */
 export const settledOnce: CheckOf = (world) => {
@@ -7,7 +8,7 @@ export const settledOnce: CheckOf = (world) => {
   return {
     changed: (_, after) => {
       for (const row of after.values()) {
-        if (isAtRest(row.state)) outcomes.set(`${row.key} ${row.generation}`, row)
+        if (hasAnswer(row.state) && !isUndoing(row)) outcomes.set(`${row.key} ${row.generation}`, row)
       }
     },
     rests: () => {
@@ -18,7 +19,8 @@ export const settledOnce: CheckOf = (world) => {
           world.violate('I5 settled exactly once', `${name} is ${settlement}, with ${rows.length} consequences`)
         }
         for (const row of rows) {
-          if (row.kind === state && row.externalId === externalId) continue
+          const kind = state === 'compensating' || state === 'compensated' ? 'succeeded' : state
+          if (row.kind === kind && row.externalId === externalId) continue
           world.violate('I5 settled exactly once', `${name} is ${state}, and its consequence says ${row.kind}`)
         }
       }

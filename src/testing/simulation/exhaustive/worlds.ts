@@ -27,6 +27,7 @@ const TERMS: Omit<Terms, 'doubt'> = {
   ignoresAbort: false,
   remembersDeclines: true,
   serialized: false,
+  undoable: false,
 }
 
 const FAULTS: readonly FaultKind[] = [
@@ -61,7 +62,7 @@ function worker(loops: WorkerPlan['loops'], bootsAtMs = 0): WorkerPlan {
 
 function message(id: number, asked: Partial<MessagePlan>): MessagePlan {
   const plain = { atMs: 0, worker: 0, key: 'order-1', variant: 0, waitMs: 300, redeliveries: 0, persists: false }
-  return { id, how: 'perform', ...plain, ...asked }
+  return { id, how: 'perform', refundKey: null, ...plain, ...asked }
 }
 
 interface Shape {
@@ -104,6 +105,7 @@ function worldOf(doubt: Doubt, shape: Shape, budget: keyof typeof BUDGETS): Smal
     workers: shape.workers,
     messages: shape.messages,
     outages: [],
+    duplicates: [],
     rates: {},
     quietAtMs: LATER_MS,
     without: new Set(),
