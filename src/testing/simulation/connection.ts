@@ -7,6 +7,9 @@ import type { Life } from './worker.js'
 
 export type Operation = keyof Journal | keyof LeaseService
 
+/** What the loop asks to see whether there is anything to do. */
+const LOOKS: ReadonlySet<Operation> = new Set(['claimDue', 'heads', 'dueSettlements', 'nextDueInMs'])
+
 /** What is special about a statement. */
 export interface Manner<T> {
   /** A driver or a proxy may carry it out once more. */
@@ -67,7 +70,8 @@ export class Connection {
 
   #send<T>(operation: Operation, manner: Manner<T>, carryOut: () => Promise<T>, caller: Caller<T>): void {
     const { fates } = this.#scene
-    const point = this.#life.point()
+    const isLook = LOOKS.has(operation)
+    const point = { ...this.#life.point(), isIdle: isLook }
     const perform = (): Promise<T> => this.#carryOut(manner, carryOut)
     if (this.#database.down) {
       caller.lose(1, 'connection refused')
@@ -83,24 +87,30 @@ export class Connection {
         if (manner.repeatable === true && fates.strikes('statement_repeated', point)) {
           this.#afterwards(fates.spread('fault', point, 1, 3 * this.#leaseMs), `once more a ${operation}`, perform)
         }
-        this.#answer(point, perform(), caller)
+        const found = (result: T): boolean => !isLook || manner.changed(result)
+        this.#answer(point, perform(), { ...caller, found })
       })
     }
   }
 
-  #answer<T>(point: Point, carriedOut: Promise<T>, caller: Caller<T>): void {
+  #answer<T>(
+    asked: Point,
+    carriedOut: Promise<T>,
+    caller: Caller<T> & { readonly found: (result: T) => boolean },
+  ): void {
     const { fates } = this.#scene
     const { epoch } = this.#database
-    const delayMs = (): number =>
+    const delayMs = (point: Point): number =>
       fates.spread('answer', point, 0.2, 3) +
       (fates.strikes('answer_slow', point) ? fates.spread('fault', point, 50, 2 * this.#leaseMs) : 0)
-    const cutOff = (): boolean => this.#database.epoch !== epoch || fates.strikes('answer_lost', point)
     carriedOut.then(
       (result) => {
-        if (cutOff()) caller.lose(fates.spread('fault', point, 1, 500), 'connection lost after it was carried out')
-        else this.#life.hears(delayMs(), () => caller.resolve(result))
+        const point = { ...asked, isIdle: !caller.found(result) }
+        const isCutOff = this.#database.epoch !== epoch || fates.strikes('answer_lost', point)
+        if (isCutOff) caller.lose(fates.spread('fault', point, 1, 500), 'connection lost after it was carried out')
+        else this.#life.hears(delayMs(point), () => caller.resolve(result), point)
       },
-      (error: unknown) => this.#life.hears(delayMs(), () => caller.reject(error)),
+      (error: unknown) => this.#life.hears(delayMs(asked), () => caller.reject(error)),
     )
   }
 

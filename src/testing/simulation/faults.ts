@@ -64,6 +64,8 @@ export interface Point {
   /** Worker × 256 + life. */
   readonly who: number
   readonly count: number
+  /** A look of the loop that finds nothing: losing it changes nothing but when the next one comes. */
+  readonly isIdle?: boolean
 }
 
 /** A fault that struck, by a name that stays the same when others are left out. */

@@ -116,15 +116,16 @@ export class Life implements Caller {
   }
 
   /** Something comes to this life after `delayMs`: an answer, a wake-up. */
-  hears(delayMs: number, hear: () => void): void {
-    this.#scene.agenda.at(this.#scene.nowMs + delayMs, true, () => this.receive(true, hear), placeOf(this.who))
+  hears(delayMs: number, hear: () => void, about: { readonly isIdle: boolean } = { isIdle: false }): void {
+    const receive = (): void => this.receive(true, hear, about)
+    this.#scene.agenda.at(this.#scene.nowMs + delayMs, true, receive, placeOf(this.who))
   }
 
   /**
    * Something has come. Here a worker crashes or stands still: between two things that it hears nobody can tell the
    * difference.
    */
-  receive(restless: boolean, hear: () => void): void {
+  receive(restless: boolean, hear: () => void, about: { readonly isIdle: boolean } = { isIdle: false }): void {
     const scene = this.#scene
     if (!this.#alive) return
     const { worker } = this
@@ -132,7 +133,7 @@ export class Life implements Caller {
       this.#later(restless, hear)
       return
     }
-    const point = { who: this.who, count: this.#heard++ }
+    const point = { who: this.who, count: this.#heard++, ...about }
     if (scene.fates.strikes('crash', point)) {
       worker.crash(scene.fates.spread('restart', point, 5, 1.3 * scene.terms.windowMs))
       return

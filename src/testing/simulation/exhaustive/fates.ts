@@ -21,7 +21,7 @@ export class ChosenFates implements Fates {
   strikes(kind: FaultKind, point: Point): boolean {
     // Wake-ups only save time; without them fewer states differ.
     if (kind === 'notice_lost') return true
-    if (!this.#kinds.has(kind)) return false
+    if (!this.#kinds.has(kind) || point.isIdle === true) return false
     const struck = this.#choices.choose(2, kind === 'crash' ? 'crash' : 'fault') === 1
     if (!struck) return false
     this.#agenda.decided(kind.length * 31 + kind.charCodeAt(0) + kind.charCodeAt(kind.length - 1))
