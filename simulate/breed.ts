@@ -6,6 +6,9 @@ import type { Mutant } from './mutants.js'
 /** The compiled package: this program runs from `build/simulate`. */
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
+/** What the simulator is made of: the rest of the package need not be copied for every mutant. */
+const PARTS = ['engine', 'inbox', 'journal', 'lease', 'protocol', 'system', 'testing/simulation'] as const
+
 type Simulation = typeof import('counterfoil/testing')
 
 /**
@@ -18,7 +21,9 @@ export async function breed({ name, file, code, mutation }: Mutant): Promise<Sim
   const home = join(ROOT, 'build', 'mutants', name.replaceAll(/[^a-z0-9]+/gi, '-'))
   await rm(home, { recursive: true, force: true })
   const isCode = (source: string): boolean => !/\.(map|d\.ts|tsbuildinfo)$/.test(source)
-  await cp(join(ROOT, 'dist'), home, { recursive: true, filter: isCode })
+  for (const part of PARTS) {
+    await cp(join(ROOT, 'dist', part), join(home, part), { recursive: true, filter: (source) => isCode(source) })
+  }
   const path = join(home, `${file}.js`)
   const text = await readFile(path, 'utf8')
   const pieces = text.split(code)

@@ -1,3 +1,5 @@
+import type { Doubt } from 'counterfoil/testing'
+
 /** Production code with one deliberate bug, as a change of its text. */
 export interface Mutant {
   /** The bug, as a sentence. */
@@ -8,6 +10,8 @@ export interface Mutant {
   readonly mutation: string
   /** The numbers of the rules of which one has to be seen broken; anything else is no kill. */
   readonly breaks: readonly string[]
+  /** Histories of services with this capability alone: of the others' none can show it. Default: of all. */
+  readonly doubt?: Doubt
   /** Seeds that the simulator is given to find it, from 1 on. */
   readonly withinSeeds: number
 }
@@ -21,7 +25,7 @@ const DRIVE = 'engine/drive'
 const JOURNAL = 'journal/memory/journal'
 
 /** Nothing is done twice, recorded wrongly, or told wrongly. */
-const HARM = ['I1', 'I3', 'I4', 'T1', 'T2']
+const HARM = ['I1', 'I3', 'I4', 'I8', 'T1', 'T2']
 
 /** At least one bug for every rule that keeps customers from being charged twice. */
 export const MUTANTS: readonly Mutant[] = [
@@ -96,6 +100,7 @@ export const MUTANTS: readonly Mutant[] = [
     code: 'return nowMs + capabilities.limits.timeoutMs < entry.firstSentAtMs + key.windowMs - key.marginMs',
     mutation: 'return nowMs < entry.firstSentAtMs + key.windowMs',
     breaks: HARM,
+    doubt: 'key',
     withinSeeds: 1_000,
   },
   {
@@ -104,7 +109,8 @@ export const MUTANTS: readonly Mutant[] = [
     code: '(entry.firstSentAtMs ?? nowMs)',
     mutation: 'nowMs',
     breaks: HARM,
-    withinSeeds: 1_000,
+    doubt: 'key',
+    withinSeeds: 2_000,
   },
   {
     name: 'a spent key is used again',
@@ -136,6 +142,7 @@ export const MUTANTS: readonly Mutant[] = [
     code: '(entry.lastDeadlineAtMs ?? nowMs) + lag.settlesWithinMs',
     mutation: '(entry.firstSentAtMs ?? nowMs) + lag.settlesWithinMs',
     breaks: HARM,
+    doubt: 'find',
     withinSeeds: 1_000,
   },
   {
@@ -144,6 +151,7 @@ export const MUTANTS: readonly Mutant[] = [
     code: "return { kind: 'could_not_ask', reason: reasonOfError(error) }",
     mutation: "return { kind: 'absent' }",
     breaks: HARM,
+    doubt: 'find',
     withinSeeds: 1_000,
   },
   {
@@ -177,6 +185,7 @@ export const MUTANTS: readonly Mutant[] = [
     mutation:
       "return { ...unchanged(entry), state: 'pending', doubt: 'clear', dueInMs: event.retryInMs, reason: outcome.reason };",
     breaks: HARM,
+    doubt: 'key',
     withinSeeds: 1_000,
   },
   {
@@ -185,7 +194,8 @@ export const MUTANTS: readonly Mutant[] = [
     code: 'earlierDoubt && !outcome.settlesDoubt',
     mutation: 'false',
     breaks: HARM,
-    withinSeeds: 5_000,
+    doubt: 'key',
+    withinSeeds: 1_000,
   },
   {
     name: 'the call of a lost worker is taken for one that never was',
@@ -287,5 +297,38 @@ export const MUTANTS: readonly Mutant[] = [
     mutation: 'if (true)',
     breaks: ['I7'],
     withinSeeds: 500,
+  },
+  {
+    name: 'a refund is keyed by its attempt',
+    file: 'engine/undo-effect',
+    code: 'cancel.execute(requestOf(input), call)',
+    mutation:
+      'cancel.execute(requestOf(input), Object.assign(Object.create(call), { reference: call.reference + call.attempt }))',
+    breaks: ['P1', 'I8'],
+    withinSeeds: 500,
+  },
+  {
+    name: 'an operation is undone once for each that asks for it',
+    file: 'protocol/compensation',
+    code: "if (sofar.whole !== 'none')",
+    mutation: 'if (false)',
+    breaks: ['I8'],
+    withinSeeds: 500,
+  },
+  {
+    name: 'the end of an undoing is not noted with its entry',
+    file: 'engine/undo-effect',
+    code: 'return journal.compensations.end(tx, undoId, endOf(outcome))',
+    mutation: 'return Promise.resolve()',
+    breaks: ['I2', 'I8'],
+    withinSeeds: 500,
+  },
+  {
+    name: 'a refund that was refused counts as made',
+    file: 'engine/undo-effect',
+    code: 'return { undone: false,',
+    mutation: 'return { undone: true,',
+    breaks: ['I8'],
+    withinSeeds: 1_000,
   },
 ]

@@ -33,7 +33,7 @@ async function verdictOn(mutant: Mutant): Promise<Verdict> {
 }
 
 async function hunt(mutant: Mutant): Promise<Verdict> {
-  const { name, withinSeeds, breaks } = mutant
+  const { name, withinSeeds, breaks, doubt } = mutant
   const mutated = await breed(mutant)
   const kills = ({ invariant }: Failure): boolean => breaks.some((rule) => invariant.startsWith(`${rule} `))
   let stride = FIRST_STRIDE
@@ -43,7 +43,7 @@ async function hunt(mutant: Mutant): Promise<Verdict> {
     firstSeed += stride, stride = Math.min(2 * stride, LONGEST_STRIDE)
   ) {
     const seeds = Math.min(stride, withinSeeds - firstSeed + 1)
-    const { violations } = await mutated.simulate({ firstSeed, seeds })
+    const { violations } = await mutated.simulate({ firstSeed, seeds, ...(doubt === undefined ? {} : { doubt }) })
     const killedBy = violations.find(kills)
     if (killedBy !== undefined) return { name, withinSeeds, killedBy, trouble: null }
   }

@@ -1,9 +1,20 @@
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { explore, SMALL_WORLDS } from './exhaustive/index.js'
 import { FAULTS } from './faults.js'
 import { describe as describeHistory } from './report.js'
 import { simulate, tell } from './run.js'
 import { DOUBTS, type Scenario, scenarioOf } from './scenario.js'
 import { shrink } from './shrink.js'
+
+// Errors are thrown by the thousand here, and nobody reads where from.
+const { stackTraceLimit } = Error
+beforeAll(() => {
+  Error.stackTraceLimit = 0
+  vi.setConfig({ testTimeout: 120_000 })
+})
+afterAll(() => {
+  Error.stackTraceLimit = stackTraceLimit
+})
 
 describe('histories by chance', () => {
   const SEEDS = 250
@@ -66,4 +77,22 @@ test('a service that breaks its promise is found to be charged twice, and the hi
     const without = await tell({ ...smallest, without: new Set([...smallest.without, fault]) })
     expect(without.violation?.invariant).not.toBe('I1 one operation per key')
   }
+})
+
+describe('small worlds', () => {
+  const QUICK = SMALL_WORLDS.filter(({ name }) =>
+    /two loops find one enqueued key; 2 crashes|asked for one key at once; 1 crashes, 0 faults/.test(name),
+  )
+
+  test.each(QUICK.map((world) => [world.name, world] as const))('%s: every schedule holds', async (_, world) => {
+    const { violations, complete, states, schedules } = await explore(world)
+    expect(violations).toEqual([])
+    expect(complete).toBe(true)
+    expect(Math.min(states, schedules)).toBeGreaterThan(100)
+  })
+
+  test('there is one of each capability', () => {
+    const doubts = new Set(QUICK.map(({ scenario }) => scenario.terms.doubt))
+    expect([...doubts].sort()).toEqual([...DOUBTS].sort())
+  })
 })
