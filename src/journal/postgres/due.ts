@@ -27,14 +27,12 @@ export class DueEntries {
 
   async claim(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
     for (const terms of effects) assertCallEndsInsideLease(terms)
+    const isSwept = this.#maySweep()
+    if (isSwept) await this.#sweep()
     const taken = await this.#claim(effects, limit)
-    if (taken.length >= limit || (taken.length > 0 && !this.#maySweep())) return taken
-    this.#sweptAtMs = this.#clock.monotonicMs()
-    const lost = await this.#database.write('find lost entries', this.#sql.sweep, [SWEPT_BATCHES])
-    if (lost.length === 0) return taken
-    // A lease that was over before the second look is taken once more: its later claim is the one that stands.
-    const all = [...taken, ...(await this.#claim(effects, limit - taken.length))]
-    return [...new Map(all.map((seen) => [seen.entry.id, seen])).values()]
+    // Never a second look after one that took something: it could take the same again, should a lease be over by then.
+    if (isSwept || taken.length > 0) return taken
+    return (await this.#sweep()) ? this.#claim(effects, limit) : taken
   }
 
   async heads(effects: readonly EffectName[], limit: number): Promise<readonly Head[]> {
@@ -58,6 +56,12 @@ export class DueEntries {
     const [row] = await this.#database.read('look for what is due next', this.#sql.nextDue, nameColumns(effects))
     const inMicros = row?.[0] ?? null
     return inMicros === null ? null : Math.max(0, timeOf(inMicros))
+  }
+
+  /** Makes entries of lost holders due in their own right; whether there were any. */
+  async #sweep(): Promise<boolean> {
+    this.#sweptAtMs = this.#clock.monotonicMs()
+    return (await this.#database.write('find lost entries', this.#sql.sweep, [SWEPT_BATCHES])).length > 0
   }
 
   #maySweep(): boolean {
