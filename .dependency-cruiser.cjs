@@ -32,13 +32,13 @@ module.exports = {
     {
       name: 'product-code-never-imports-tests',
       severity: 'error',
-      from: { path: '^(src|lab|bench)/', pathNot: '\\.(test|fixture|typetest)\\.ts$' },
+      from: { path: '^(src|programs|lab|bench|chaos|simulate|examples)/', pathNot: '\\.(test|fixture|typetest)\\.ts$' },
       to: { path: '\\.(test|fixture|typetest)\\.ts$' },
     },
     {
-      name: 'the-lab-and-the-bench-use-only-what-a-user-can-import',
+      name: 'programs-and-examples-use-only-what-a-user-can-import',
       severity: 'error',
-      from: { path: '^(lab|bench)/' },
+      from: { path: '^(programs|lab|bench|chaos|simulate|examples)/', pathNot: '\\.test\\.ts$' },
       to: { path: '^src/' },
     },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^counterfoil' } },
@@ -48,7 +48,7 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.base.json' },
     tsPreCompilationDeps: true,
-    exclude: { path: '^(dist|build)/' },
+    exclude: { path: '^(dist|build|examples/outbox/prisma/generated)/' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node'] },
   },
 }

@@ -1,4 +1,5 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
+import { type Parsed, parse } from '../programs/command-line.js'
 import type { System } from './system.js'
 import { findSystem, SYSTEMS } from './systems/index.js'
 
@@ -19,46 +20,30 @@ export interface BenchOptions {
   readonly seed: number
 }
 
-export type ParsedArguments =
-  | { readonly kind: 'run'; readonly options: BenchOptions }
-  /** Say `text` and end: help, or what is wrong with the arguments. */
-  | { readonly kind: 'say'; readonly text: string; readonly exitCode: number }
-
 /** What `--quick` looks at: enough to check the ratios that are promised. */
 const QUICK = ['bare', 'two-commits', 'batched', 'counterfoil', 'counterfoil-enqueue', 'pg-boss', 'graphile-worker']
 
 /** Reads the command line. It never throws and never ends the process. */
-export function parseArguments(args: readonly string[]): ParsedArguments {
-  let text = ''
-  const append = (part: string): void => {
-    text += part
-  }
-  const command = describe().exitOverride().configureOutput({ writeOut: append, writeErr: append })
-  try {
-    command.parse(args, { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return { kind: 'say', text, exitCode: error.exitCode === 0 ? 0 : 2 }
-    throw error
-  }
-  const given = command.opts<Given>()
+export function parseArguments(args: readonly string[]): Parsed<BenchOptions> {
+  return parse(describe(), args, optionsOf)
+}
+
+function optionsOf(given: Given): BenchOptions {
   const isQuick = given.quick === true
   return {
-    kind: 'run',
-    options: {
-      systems: given.systems ?? SYSTEMS.filter(({ name }) => !isQuick || QUICK.includes(name)),
-      callers: given.callers ?? (isQuick ? [1, 64] : [1, 16, 64, 256]),
-      gatewayMs: given.gatewayMs ?? (isQuick ? [0] : [0, 50]),
-      rounds: given.rounds ?? (isQuick ? 2 : 3),
-      seconds: given.seconds ?? (isQuick ? 0.8 : 2),
-      isQuick,
-      correctness: given.correctness,
-      speed: given.speed,
-      postgresUrl: given.postgres ?? null,
-      profileFolder: given.profile ?? null,
-      json: given.json ?? null,
-      svg: given.svg ?? null,
-      seed: given.seed,
-    },
+    systems: given.systems ?? SYSTEMS.filter(({ name }) => !isQuick || QUICK.includes(name)),
+    callers: given.callers ?? (isQuick ? [1, 64] : [1, 16, 64, 256]),
+    gatewayMs: given.gatewayMs ?? (isQuick ? [0] : [0, 50]),
+    rounds: given.rounds ?? (isQuick ? 2 : 3),
+    seconds: given.seconds ?? (isQuick ? 0.8 : 2),
+    isQuick,
+    correctness: given.correctness,
+    speed: given.speed,
+    postgresUrl: given.postgres ?? null,
+    profileFolder: given.profile ?? null,
+    json: given.json ?? null,
+    svg: given.svg ?? null,
+    seed: given.seed,
   }
 }
 

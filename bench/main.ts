@@ -1,5 +1,6 @@
 /** The bench: Counterfoil beside its peers, in one run on one machine. See `npm run bench -- --help`. */
 import { writeFile } from 'node:fs/promises'
+import { runProgram } from '../programs/command-line.js'
 import { type BenchOptions, parseArguments } from './arguments.js'
 import { type Correctness, checkCorrectness } from './correctness.js'
 import { Ground } from './ground.js'
@@ -11,14 +12,7 @@ import type { Results } from './results.js'
 import { runCells } from './run.js'
 import type { System } from './system.js'
 
-const parsed = parseArguments(process.argv.slice(2))
-if (parsed.kind === 'say') {
-  const out = parsed.exitCode === 0 ? process.stdout : process.stderr
-  out.write(parsed.text)
-  process.exitCode = parsed.exitCode
-} else {
-  process.exitCode = await main(parsed.options)
-}
+await runProgram(parseArguments(process.argv.slice(2)), main)
 
 async function main(options: BenchOptions): Promise<number> {
   const profile = options.profileFolder

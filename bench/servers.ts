@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmbeddedPostgres } from 'counterfoil/embedded'
 import { Redis } from 'ioredis'
 import pg from 'pg'
+import { freePort } from '../programs/free-port.js'
 import { DatabaseMeter } from './meter.js'
 
 /** The PostgreSQL of a run: nothing else may use it, since its work is counted as a whole. */
@@ -102,16 +102,6 @@ export async function startRedis(appendfsync: 'everysec' | 'always'): Promise<Ow
     pid: child.pid ?? 0,
     stop: () => endOf(child, folder),
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  if (address === null || typeof address === 'string') throw new Error('There is no free port.')
-  return address.port
 }
 
 async function hasStarted(child: ChildProcess): Promise<boolean> {

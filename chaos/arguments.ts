@@ -1,4 +1,5 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
+import { type Parsed, parse } from '../programs/command-line.js'
 import type { Fault } from './fault.js'
 import { REQUEST_FAULTS } from './faults/gateway.js'
 import { FAULTS } from './faults/index.js'
@@ -13,25 +14,9 @@ export interface ChaosOptions {
 
 const BACKLOG = 1_500
 
-export type ParsedArguments =
-  | { readonly kind: 'run'; readonly options: ChaosOptions }
-  /** Say `text` and end: help, or what is wrong with the arguments. */
-  | { readonly kind: 'say'; readonly text: string; readonly exitCode: number }
-
 /** Reads the command line. It never throws and never ends the process. */
-export function parseArguments(args: readonly string[]): ParsedArguments {
-  let text = ''
-  const append = (part: string): void => {
-    text += part
-  }
-  const command = describe().exitOverride().configureOutput({ writeOut: append, writeErr: append })
-  try {
-    command.parse(args, { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return { kind: 'say', text, exitCode: error.exitCode === 0 ? 0 : 2 }
-    throw error
-  }
-  return { kind: 'run', options: optionsOf(command.opts<Given>()) }
+export function parseArguments(args: readonly string[]): Parsed<ChaosOptions> {
+  return parse(describe(), args, optionsOf)
 }
 
 /** What commander makes of the flags. */

@@ -1,8 +1,5 @@
 import type { Dice } from './dice.js'
-import type { World } from './world.js'
-
-/** Wall clocks of the workers' own, or a disk of the database's own. */
-export type Need = 'small-disk' | 'wall-clocks'
+import type { Need, World } from './world.js'
 
 /** Something that goes wrong again and again while effects are made. */
 export interface Fault {

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { postgresJournal } from 'counterfoil/postgres'
+import { inTransaction } from '../programs/transaction.js'
 import type { Dice } from './dice.js'
 import type { Progress } from './progress.js'
-import { inTransaction, type Order, shopCounterfoil } from './shop.js'
+import { type Order, shopCounterfoil } from './shop.js'
 import type { World } from './world.js'
 
 /** How many orders one transaction takes at most. */

@@ -1,18 +1,12 @@
 /** Chaos: real processes under real faults. See `npm run chaos -- --help`. */
 import { writeFile } from 'node:fs/promises'
+import { runProgram } from '../programs/command-line.js'
 import { type ChaosOptions, parseArguments } from './arguments.js'
 import { hasRedisServer, NO_REDIS } from './redis.js'
 import { toJson, toText } from './report.js'
 import { runChaos } from './run.js'
 
-const parsed = parseArguments(process.argv.slice(2))
-if (parsed.kind === 'say') {
-  const out = parsed.exitCode === 0 ? process.stdout : process.stderr
-  out.write(parsed.text)
-  process.exitCode = parsed.exitCode
-} else {
-  process.exitCode = await main(parsed.options)
-}
+await runProgram(parseArguments(process.argv.slice(2)), main)
 
 async function main({ plan, json }: ChaosOptions): Promise<number> {
   const stopped = new AbortController()

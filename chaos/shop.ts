@@ -9,7 +9,6 @@ import {
 } from 'counterfoil'
 import type { PostgresTransaction } from 'counterfoil/postgres'
 import { stripePaymentIntents } from 'counterfoil/stripe'
-import type { Pool } from 'pg'
 import Stripe from 'stripe'
 import { CALL_TIMEOUT_MS, LEASE_GRACE_MS, SETTLES_WITHIN_MS } from './timing.js'
 
@@ -160,28 +159,4 @@ export function shopCounterfoil(gateway: Gateway, rest: Omit<CounterfoilOptions<
   const chargeOrder = define((tx, tip) => counterfoil.enqueue(chargeTip, tip, { tx }))
   const counterfoil = new Counterfoil<PostgresTransaction>({ ...rest, effects: [chargeOrder, chargeTip] })
   return { counterfoil, chargeOrder, chargeTip }
-}
-
-/** Runs `work` in a transaction of the pool, which it commits, or rolls back if anything throws. */
-export async function inTransaction<T>(pool: Pool, work: (tx: PostgresTransaction) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
-  let broken: Error | undefined
-  const onError = (error: Error): void => {
-    broken = error
-  }
-  client.on('error', onError)
-  try {
-    await client.query('begin')
-    const result = await work(client)
-    await client.query('commit')
-    return result
-  } catch (error) {
-    await client.query('rollback').catch((second: Error) => {
-      broken ??= second
-    })
-    throw error
-  } finally {
-    client.off('error', onError)
-    client.release(broken)
-  }
 }

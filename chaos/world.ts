@@ -3,7 +3,6 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from 'counterfoil/embedd
 import { migrate } from 'counterfoil/postgres'
 import { type GatewayProcess, startGatewayProcess } from 'counterfoil/testing'
 import { Pool } from 'pg'
-import type { Need } from './fault.js'
 import { TcpProxy } from './proxy.js'
 import { hasRedisServer, OwnRedis } from './redis.js'
 import { SHOP_SCHEMA } from './shop.js'
@@ -11,6 +10,9 @@ import { SmallDisk } from './small-disk.js'
 import { SEARCH_LAG_MS } from './timing.js'
 import { WallClock } from './wall-clock.js'
 import { Worker } from './worker.js'
+
+/** Wall clocks of the workers' own, or a disk of the database's own. */
+export type Need = 'small-disk' | 'wall-clocks'
 
 /** A place for a worker, which is filled anew when its worker was killed, and the network between it and the servers. */
 export class Place {

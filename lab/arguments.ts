@@ -1,4 +1,5 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
+import { type Parsed, parse } from '../programs/command-line.js'
 import type { Fault } from './fault.js'
 import { FAULTS } from './faults/index.js'
 import { STRATEGIES } from './strategies/index.js'
@@ -14,41 +15,21 @@ export interface LabOptions {
   readonly svg: string | null
 }
 
-export type ParsedArguments =
-  | { readonly kind: 'run'; readonly options: LabOptions }
-  /** Say `text` and end: help, or what is wrong with the arguments. */
-  | { readonly kind: 'say'; readonly text: string; readonly exitCode: number }
-
 /** Divisible by four, since a fault strikes a quarter. */
 const DEFAULT_ORDERS = 60
 const QUICK_ORDERS = 12
 const MOST_ORDERS = 5_000
 
 /** Reads the command line. It never throws and never ends the process. */
-export function parseArguments(args: readonly string[]): ParsedArguments {
-  let text = ''
-  const append = (part: string): void => {
-    text += part
-  }
-  const command = describe().exitOverride().configureOutput({ writeOut: append, writeErr: append })
-  try {
-    command.parse(args, { from: 'user' })
-  } catch (error) {
-    if (error instanceof CommanderError) return { kind: 'say', text, exitCode: error.exitCode === 0 ? 0 : 2 }
-    throw error
-  }
-  const given = command.opts<Given>()
-  return {
-    kind: 'run',
-    options: {
-      strategies: given.strategy ?? STRATEGIES,
-      faults: given.fault ?? FAULTS,
-      orders: given.orders ?? (given.quick === true ? QUICK_ORDERS : DEFAULT_ORDERS),
-      seed: given.seed,
-      json: given.json ?? null,
-      svg: given.svg ?? null,
-    },
-  }
+export function parseArguments(args: readonly string[]): Parsed<LabOptions> {
+  return parse(describe(), args, (given: Given) => ({
+    strategies: given.strategy ?? STRATEGIES,
+    faults: given.fault ?? FAULTS,
+    orders: given.orders ?? (given.quick === true ? QUICK_ORDERS : DEFAULT_ORDERS),
+    seed: given.seed,
+    json: given.json ?? null,
+    svg: given.svg ?? null,
+  }))
 }
 
 interface Given {

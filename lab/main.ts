@@ -1,6 +1,7 @@
 /** The lab: every strategy under every fault. See `npm run demo -- --help`. */
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { runProgram } from '../programs/command-line.js'
 import { type LabOptions, parseArguments } from './arguments.js'
 import { isDeclined, makeOrders } from './orders.js'
 import { NO_REDIS } from './redis.js'
@@ -16,14 +17,7 @@ import { findStrategy } from './strategies/index.js'
 const LANES_PER_CORE = 4
 const MOST_LANES = 8
 
-const parsed = parseArguments(process.argv.slice(2))
-if (parsed.kind === 'say') {
-  const out = parsed.exitCode === 0 ? process.stdout : process.stderr
-  out.write(parsed.text)
-  process.exitCode = parsed.exitCode
-} else {
-  process.exitCode = await main(parsed.options)
-}
+await runProgram(parseArguments(process.argv.slice(2)), main)
 
 async function main(options: LabOptions): Promise<number> {
   const stopped = new AbortController()

@@ -1,7 +1,7 @@
 import type { LeaseService } from 'counterfoil'
 import { fromPg } from 'counterfoil/pg'
+import { inTransaction } from '../../programs/transaction.js'
 import { accept } from '../application.js'
-import { inTransaction } from '../database.js'
 import type { Handler, Services, Strategy } from '../strategy.js'
 import { type ChargeOrder, chargeOrder, startCounterfoil } from './counterfoil-engine.js'
 import { gatewayWithKeys, type Receipt, searchableGateway } from './counterfoil-providers.js'

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type Stripe from 'stripe'
+import { inTransaction } from '../../programs/transaction.js'
 import { charge, type Order, record, statusOf } from '../application.js'
-import { inTransaction } from '../database.js'
 import type { Handler, Services, Strategy } from '../strategy.js'
 import { LOCK_TTL_MS, PREFETCH, REDELIVERY_FIRST_MS } from '../timing.js'
 

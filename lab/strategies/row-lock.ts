@@ -1,5 +1,5 @@
+import { inTransaction } from '../../programs/transaction.js'
 import { charge, record, statusOf } from '../application.js'
-import { inTransaction } from '../database.js'
 import type { Strategy } from '../strategy.js'
 
 /**

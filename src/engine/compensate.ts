@@ -256,10 +256,11 @@ export function amountOf<Tx>(
   entry: Pick<Entry, 'input' | 'receipt'>,
 ): Promise<Money | null> | Money | null {
   if (effect.provider.amount === undefined) return null
+  const input = readInput(effect, entry.input)
   // Without a promise where there is no schema to wait for: audits ask for millions.
-  if (effect.input === undefined) return amountBy(effect, entry.receipt, entry.input)
-  return readInput(effect, entry.input).then(
-    (input) => amountBy(effect, entry.receipt, input),
+  if (!(input instanceof Promise)) return amountBy(effect, entry.receipt, input)
+  return input.then(
+    (read: unknown) => amountBy(effect, entry.receipt, read),
     () => null,
   )
 }

@@ -163,7 +163,6 @@ export class Holder<Tx> {
   }
 
   async #input(entry: Entry): Promise<{ ok: true; value: unknown } | { ok: false; error: unknown }> {
-    if (this.#effect.input === undefined) return { ok: true, value: entry.input }
     try {
       return { ok: true, value: await readInput(this.#effect, entry.input) }
     } catch (error) {

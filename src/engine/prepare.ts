@@ -32,8 +32,7 @@ export async function prepare<Tx>(
   generation: number,
 ): Promise<Prepared> {
   const stored = toJson(raw)
-  // Not awaited where nobody has to be asked: each turn of the event queue costs every effect.
-  const input = effect.input === undefined ? stored : await readInput(effect, stored)
+  const input = await readInput(effect, stored)
   const key = checkKey(effect.key(input), 'key')
   const identifying = effect.fingerprint === undefined ? stored : toJson(effect.fingerprint(input), 'fingerprint')
   return {
@@ -58,11 +57,16 @@ export async function prepare<Tx>(
  * A stored (or just checked) input as `execute` sees it. Every caller goes through the stored form, so that the first
  * call and one made days later by another process see the same.
  *
+ * A promise only where a schema has to be asked: every effect comes through here.
+ *
  * @throws {InvalidInputError} when the schema refuses it.
  */
-export async function readInput<Tx>(effect: RuntimeEffect<Tx>, stored: JsonValue): Promise<unknown> {
-  if (effect.input === undefined) return stored
-  const result = await effect.input['~standard'].validate(stored)
+export function readInput<Tx>(effect: RuntimeEffect<Tx>, stored: JsonValue): unknown {
+  return effect.input === undefined ? stored : validated(effect.input, stored)
+}
+
+async function validated(schema: StandardSchemaV1, stored: JsonValue): Promise<unknown> {
+  const result = await schema['~standard'].validate(stored)
   if (result.issues !== undefined) throw new InvalidInputError('input', describeIssues(result.issues))
   return result.value
 }

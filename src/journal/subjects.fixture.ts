@@ -93,7 +93,7 @@ export async function postgresSubject(
   }
 }
 
-async function inTransaction<Result>(pool: Pool, body: (tx: PoolClient) => Promise<Result>): Promise<Result> {
+export async function inTransaction<Result>(pool: Pool, body: (tx: PoolClient) => Promise<Result>): Promise<Result> {
   const client = await pool.connect()
   try {
     await client.query('BEGIN')

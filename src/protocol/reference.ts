@@ -19,14 +19,8 @@ export function reference(namespace: string, effect: string, key: string, genera
 
 /** The first eight characters of every reference of this effect in this namespace. */
 export function referencePrefix(namespace: string, effect: string): string {
-  if (lastPrefix.namespace !== namespace || lastPrefix.effect !== effect) {
-    lastPrefix = { namespace, effect, prefix: `c${digest([namespace, effect]).slice(0, TAG_LENGTH)}` }
-  }
-  return lastPrefix.prefix
+  return `c${digest([namespace, effect]).slice(0, TAG_LENGTH)}`
 }
-
-/** The last answer, since most callers ask for one effect many times over: a hash less for each of its keys. */
-let lastPrefix = { namespace: '', effect: '', prefix: `c${digest(['', '']).slice(0, TAG_LENGTH)}` }
 
 /**
  * The id of the entry of (namespace, effect, key), as a UUID of version 8 (RFC 9562, section 5.8: custom): every

@@ -10,7 +10,8 @@ import { Counterfoil } from '../counterfoil.js'
 import type { AuditRun, ExternalOperation } from '../protocol/index.js'
 import type { AuditReport } from './index.js'
 import { auditOptions, chargeListedAt, type ListedPage, type ListerPlan } from './lister.fixture.js'
-import { type Ground, groundIn, PLANTS, Seeded, type Truth, World } from './world.fixture.js'
+import { PLANTS, Seeded, type Truth } from './plants.fixture.js'
+import { type Ground, groundIn, World } from './world.fixture.js'
 
 const PAGE_OPERATIONS = 600
 

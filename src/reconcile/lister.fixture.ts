@@ -8,7 +8,7 @@ import { Counterfoil } from '../counterfoil.js'
 import { defineEffect, type Effect } from '../engine/index.js'
 import { type PostgresPool, postgresJournal } from '../journal/postgres/index.js'
 import type { CancelRequest, ExternalOperation, ListWindow } from '../protocol/index.js'
-import type { Charge, Order } from './world.fixture.js'
+import type { Charge, Order } from './planted-service.fixture.js'
 
 /** What it is told. */
 export interface ListerPlan {

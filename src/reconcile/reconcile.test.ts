@@ -13,7 +13,8 @@ import {
 } from '../protocol/index.js'
 import { realClock } from '../system/index.js'
 import { type AuditReport, textOf } from './index.js'
-import { type Ground, groundIn, MINUTE_MS, PLANTS, Seeded, type Truth, World } from './world.fixture.js'
+import { worldOf } from './plants.fixture.js'
+import { type Ground, groundIn, MINUTE_MS, type World } from './world.fixture.js'
 
 let database: TestDatabase
 let pool: Pool
@@ -32,13 +33,9 @@ afterAll(async () => {
 let worlds = 0
 const AUTO = { maxCount: 100, maxShare: 1, maxAmount: { eur: 1_000_000 } }
 
-async function worldWith(names: readonly string[], changes = {}): Promise<World> {
+function worldWith(names: readonly string[], changes = {}): Promise<World> {
   worlds++
-  const world = new World(ground, `audit-${worlds}`, changes)
-  const truth: Truth = { findings: [], entries: [], late: [], foreign: 0, matched: 0 }
-  for (const name of names) PLANTS[name]?.(world, truth, new Seeded(worlds))
-  await world.record(truth.entries)
-  return world
+  return worldOf(ground, { namespace: `audit-${worlds}`, seed: worlds }, names, changes)
 }
 
 const times = (count: number, name: string): string[] => Array.from({ length: count }, () => name)
@@ -357,49 +354,5 @@ describe('an audit that cannot be', () => {
     expect(await errorOf(world.counterfoil.reconcile(world.effect, options))).toBeInstanceOf(AuditIncomplete)
     expect(await latest(world)).toMatchObject({ state: 'incomplete' })
     expect(world.service.undone).toEqual([])
-  })
-})
-
-describe('audits on a schedule', () => {
-  it('are carried out by whoever holds the audit lease, each once, and say how late they were', async () => {
-    const world = await worldWith([...times(3, 'matched'), 'duplicateSameReference'])
-    const other = new Counterfoil({ journal: world.journal, effects: [world.effect], namespace: world.namespace })
-    const reports: AuditReport[] = []
-    let enough: () => void = () => undefined
-    const two = new Promise<void>((resolve) => {
-      enough = resolve
-    })
-    const { settlesWithin, clockSkew } = world.options
-    const options = {
-      schedule: 'every 1s' as const,
-      since: '1h' as const,
-      ...{ settlesWithin, clockSkew, repair: { auto: AUTO } },
-      onReport: (report: AuditReport) => {
-        reports.push(report)
-        if (new Set(reports.map((each) => each.run.dueAtMs)).size >= 2) enough()
-      },
-    }
-    const schedules = [
-      world.counterfoil.scheduleAudits(world.effect, options),
-      other.scheduleAudits(world.effect, options),
-    ]
-    await two
-    await Promise.all(schedules.map((each) => each.stop()))
-    const runs = (await world.journal.audits?.runs(world.namespace, 'charge', 100)) ?? []
-    const complete = runs.filter((each) => each.state === 'complete')
-    expect(new Set(complete.map((each) => each.dueAtMs)).size).toBe(complete.length)
-    expect(reports.every((each) => (each.lateMs ?? -1) >= 0)).toBe(true)
-    expect(world.service.undone).toHaveLength(1)
-  })
-
-  it('look back further than to the last one', async () => {
-    const world = await worldWith([])
-    const late = { schedule: 'every 1h', since: '1h' } as const
-    expect(() => world.counterfoil.scheduleAudits(world.effect, late)).toThrow(/overlap/)
-    for (const schedule of ['every 1ms', 'each 5m', 'every day'] as const) {
-      expect(() => world.counterfoil.scheduleAudits(world.effect, { schedule: schedule as 'every 1h' })).toThrow(
-        ConfigurationError,
-      )
-    }
   })
 })

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/support/postgres.js'
 import type { ExternalOperation, Finding } from '../protocol/index.js'
 import type { AuditReport } from './index.js'
-import { type Ground, groundIn, PLANTS, Seeded, type Truth, World } from './world.fixture.js'
+import { PLANTS, Seeded, type Truth } from './plants.fixture.js'
+import { type Ground, groundIn, World } from './world.fixture.js'
 
 let database: TestDatabase
 let pool: Pool

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../programs/free-port.js'
 
 /** A Redis of the test's own, which it may flush, stop and kill. */
 export interface OwnRedis {
@@ -104,14 +105,4 @@ function send(port: number, words: readonly string[]): Promise<string> {
     const lines = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`)
     socket.write(`*${words.length}\r\n${lines.join('')}`)
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -368,6 +368,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   }
 }
 
+/** 1 for what nobody has begun yet, which comes after what somebody has. */
 function isFresh(entry: Entry): number {
   return entry.fence === 0 ? 1 : 0
 }

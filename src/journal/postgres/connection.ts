@@ -58,12 +58,17 @@ export async function withConnection<Result>(
   }
 }
 
+const outliving = new WeakSet<PostgresPool>()
+
 /**
  * Keeps a broken connection from ending the process, as an 'error' event that nobody hears does: one that breaks while it
  * is idle (a database restart), and one that breaks at the very moment of its hand-over, when the pool has stopped
  * listening and its borrower's code has not begun to run. Whoever uses the connection hears of it from its query.
  */
 export function outliveBrokenConnections(pool: PostgresPool): void {
+  // Once, however many journals and schemas share the pool: Node takes more than ten listeners for a leak.
+  if (outliving.has(pool)) return
+  outliving.add(pool)
   pool.on?.('error', () => undefined)
   pool.on?.('connect', (client) => {
     client.on?.('error', () => undefined)

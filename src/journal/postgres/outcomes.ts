@@ -1,4 +1,4 @@
-import type { Change, JournalError, JournalWrite, Written } from '../../protocol/index.js'
+import { type Change, JournalError, type JournalWrite, type Written } from '../../protocol/index.js'
 import { inOrderOfIds, runApart } from './batch.js'
 import type { Batches } from './batches.js'
 import type { Database } from './database.js'
@@ -45,14 +45,21 @@ export class Outcomes {
 
   async #writeDistinct(writes: readonly JournalWrite[]): Promise<readonly Answer[]> {
     const plain = writes.filter(({ change }) => isPlainSuccess(change))
-    const others = plain.length === 0 ? writes : writes.filter(({ change }) => !isPlainSuccess(change))
-    const successes = await runApart(plain, (some) => this.#run(this.#sql.succeed, some, successColumns(some)))
-    if (others.length === 0) return successes
-    const changes = await runApart(others, (some) => this.#run(this.#sql.write, some, writeColumns(some)))
-    if (plain.length === 0) return changes
-    // In the order of the writes, in which both parts are too.
-    const [success, change] = [successes.values(), changes.values()]
-    return writes.map((write) => (isPlainSuccess(write.change) ? success : change).next().value ?? { applied: false })
+    if (plain.length === writes.length) return this.#writePlain(plain)
+    if (plain.length === 0) return this.#writeAny(writes)
+    const others = writes.filter(({ change }) => !isPlainSuccess(change))
+    const answers = new Map<JournalWrite, Answer>()
+    for (const [i, answer] of (await this.#writePlain(plain)).entries()) answers.set(plain[i] as JournalWrite, answer)
+    for (const [i, answer] of (await this.#writeAny(others)).entries()) answers.set(others[i] as JournalWrite, answer)
+    return writes.map((write) => answers.get(write) ?? unanswered(write))
+  }
+
+  #writePlain(writes: readonly JournalWrite[]): Promise<readonly Answer[]> {
+    return runApart(writes, (some) => this.#run(this.#sql.succeed, some, successColumns(some)))
+  }
+
+  #writeAny(writes: readonly JournalWrite[]): Promise<readonly Answer[]> {
+    return runApart(writes, (some) => this.#run(this.#sql.write, some, writeColumns(some)))
   }
 
   async #run(statement: Statement, writes: readonly JournalWrite[], columns: readonly string[]): Promise<Written[]> {
@@ -63,6 +70,11 @@ export class Outcomes {
       return nowMs === undefined ? { applied: false } : { applied: true, nowMs }
     })
   }
+}
+
+// Not "stale": whoever wrote must not take his lease for lost.
+function unanswered({ id }: JournalWrite): JournalError {
+  return new JournalError(`The write to entry ${id} came back without an answer: it may have been written. Ask again.`)
 }
 
 /** Whether no id stands twice among writes in the order of their ids. */

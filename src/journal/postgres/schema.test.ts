@@ -5,6 +5,7 @@ import { Counterfoil, defineEffect } from '../../engine/index.js'
 import { fromPg } from '../../integrations/pg.js'
 import { JournalError } from '../../protocol/index.js'
 import { type Clock, realClock } from '../../system/index.js'
+import { inTransaction } from '../subjects.fixture.js'
 import { migrate, postgresJournal } from './index.js'
 
 const charge = defineEffect({
@@ -31,21 +32,6 @@ describe('the first use of a journal by an enqueueing, on a pool of one connecti
   const counterfoilWith = (clock: Clock) =>
     new Counterfoil({ journal: postgresJournal(pool, { listen: false, clock }), effects: [charge] })
 
-  async function inTransaction<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await pool.connect()
-    try {
-      await client.query('BEGIN')
-      const result = await work(client)
-      await client.query('COMMIT')
-      return result
-    } catch (error) {
-      await client.query('ROLLBACK')
-      throw error
-    } finally {
-      client.release()
-    }
-  }
-
   test.each([
     ['a bare client', (client: PoolClient) => client],
     ['fromPg', fromPg],
@@ -53,7 +39,7 @@ describe('the first use of a journal by an enqueueing, on a pool of one connecti
     await migrate(pool)
     const counterfoil = counterfoilWith(realClock)
     for (const isolation of ['READ COMMITTED', 'SERIALIZABLE']) {
-      const enqueued = inTransaction(async (client) => {
+      const enqueued = inTransaction(pool, async (client) => {
         await client.query(`SET TRANSACTION ISOLATION LEVEL ${isolation}`)
         return counterfoil.enqueue(charge, { id: isolation }, { tx: adapted(client) })
       })
@@ -64,11 +50,11 @@ describe('the first use of a journal by an enqueueing, on a pool of one connecti
   test('says what to do, and never waits for ever, where they are not; then they are made, and it works', async () => {
     const counterfoil = counterfoilWith(impatient)
     const enqueue = (client: PoolClient) => counterfoil.enqueue(charge, { id: 'o1' }, { tx: client })
-    const first = inTransaction(enqueue)
+    const first = inTransaction(pool, enqueue)
     await expect(first).rejects.toThrow(JournalError)
     await expect(first).rejects.toThrow('Call `migrate(pool)` or `counterfoil.start()` when your process starts')
     // The migration was first in the pool's queue, so this transaction begins behind it.
-    expect(await inTransaction(enqueue)).toMatchObject({ created: true })
+    expect(await inTransaction(pool, enqueue)).toMatchObject({ created: true })
     expect((await pool.query('SELECT key FROM counterfoil.entries')).rows).toEqual([{ key: 'o1' }])
   })
 

@@ -41,13 +41,6 @@ describe('values as text', () => {
     ['bigint[]', [9007199254740991, null]],
     ['json[]', ['{"a":"\\"b\\\\"}', 'null', null]],
     ['text[]', []],
-    [
-      'text[][]',
-      [
-        ['a', null],
-        ['"', '\\'],
-      ],
-    ],
     ['text', 'a'],
     ['text', null],
     ['boolean', false],
@@ -82,6 +75,10 @@ describe('parameters of a statement', () => {
 
   test('without a value are a bug that is told', () => {
     expect(() => cutAtParameters({ text: 'SELECT $2', values: ['one'] })).toThrow(ProtocolViolation)
+  })
+
+  test('an array of arrays, which no statement of the journal has, is refused and not misread', () => {
+    expect(() => asText('SELECT $1::text[][]', [[['a'], ['b']]])).toThrow(ProtocolViolation)
   })
 })
 

@@ -1,4 +1,5 @@
 import { ProtocolViolation } from '../../protocol/index.js'
+import { textArray } from './array-literal.js'
 
 /** A parameter as it travels: PostgreSQL's own text for the value. */
 export type TextValue = string | null
@@ -79,10 +80,10 @@ export function cutAtParameters(statement: TextStatement): { texts: string[]; va
   return { texts, values }
 }
 
-/** PostgreSQL's text for a value; arrays of any depth become array literals. */
+/** PostgreSQL's text for a value; an array becomes an array literal. */
 export function textOf(value: unknown): TextValue {
   if (value === null || value === undefined) return null
-  if (Array.isArray(value)) return arrayLiteral(value)
+  if (Array.isArray(value)) return textArray(value.map(elementOf))
   switch (typeof value) {
     case 'string':
       return value
@@ -96,12 +97,7 @@ export function textOf(value: unknown): TextValue {
   }
 }
 
-/** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO: every element quoted, so that `NULL` and `` are texts. */
-function arrayLiteral(elements: readonly unknown[]): string {
-  const literals = elements.map((element) => {
-    if (Array.isArray(element)) return arrayLiteral(element)
-    const text = textOf(element)
-    return text === null ? 'NULL' : `"${text.replace(/["\\]/g, '\\$&')}"`
-  })
-  return `{${literals.join(',')}}`
+function elementOf(value: unknown): TextValue {
+  if (Array.isArray(value)) throw new ProtocolViolation('A statement has a parameter that is an array of arrays.')
+  return textOf(value)
 }
