@@ -32,7 +32,7 @@ export class AuditedEffect<Tx> {
 
   /** Settles an entry that is in doubt or parked and held by nobody; null: it had moved on. */
   settle(seen: Seen, evidence: Evidence): Promise<Seen | null> {
-    return settleByEvidence(this.#core, this.effect, seen, evidence)
+    return settleByEvidence(this.#core, seen, evidence)
   }
 
   /** Asks the service for the entry's reference; null where it cannot be asked. */

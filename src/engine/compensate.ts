@@ -198,7 +198,7 @@ export class Compensator<Tx> {
       case 'failed':
         throw notHappened(effect, entry, entry.reason?.message ?? 'It was rejected.')
       case 'pending':
-        return this.#callOff(effect, seen, why)
+        return this.#callOff(seen, why)
       case 'executing':
         return this.#takeOverLost(effect, seen)
       default: {
@@ -212,18 +212,18 @@ export class Compensator<Tx> {
           throw new EffectInDoubt(identityOf(entry), entry.state, entry.reason)
         }
         const evidence = looked === null ? null : evidenceOf(looked, entry, maxAttempts, calledOff(why))
-        return evidence !== null && (await settleByEvidence(this.#core, effect, seen, evidence)) !== null
+        return evidence !== null && (await settleByEvidence(this.#core, seen, evidence)) !== null
       }
     }
   }
 
   /** It has not been executed: from now on it never will. */
-  async #callOff(effect: RuntimeEffect<Tx>, { entry }: Seen, why: string): Promise<boolean> {
+  async #callOff({ entry }: Seen, why: string): Promise<boolean> {
     const change = callOffChange(entry, calledOff(why))
     const after = await this.#core.context.journal.settleByEvidence({
       ...{ id: entry.id, fence: entry.fence, state: 'pending', change },
     })
-    if (after !== null) await announce(this.#core, effect, after)
+    if (after !== null) await announce(this.#core, after)
     return after !== null
   }
 

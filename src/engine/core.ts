@@ -1,19 +1,13 @@
 import type { Begun, ClaimTerms, JournalWrite, Renewal, Seen, Written } from '../protocol/index.js'
 import { Batcher } from './batcher.js'
-import { type Context, type Held, tell } from './context.js'
+import type { Context, Held } from './context.js'
 import type { RuntimeEffect } from './effect.js'
+import { Handlers, type Whose } from './handlers.js'
 import { Holder } from './holder.js'
 import { orNullAfter } from './patience.js'
-import { isSettlementDue, runSettlement } from './settlement.js'
+import { isSettlementDue } from './settlement.js'
 import { Slots } from './slots.js'
 import { Waiters } from './waiters.js'
-
-/**
- * `settled` handlers that run at the same time in one process. Each holds a connection for as long as it likes, so they
- * must be fewer than a pool has (10 in `pg`, unless told otherwise): handlers that hang must not keep outcomes from
- * being written (P8).
- */
-export const SETTLEMENTS_AT_ONCE = 4
 
 /** Rows in one statement: enough that one commit serves many callers, few enough that its plan stays flat. */
 const BATCH_ROWS = 256
@@ -27,17 +21,16 @@ export class Core<Tx> {
   readonly waiters: Waiters<Tx>
   /** Bounds the calls that this process's `perform` callers have under way. */
   readonly slots: Slots
+  readonly handlers: Handlers<Tx>
   readonly #begins: Batcher<Renewal, Begun>
   readonly #writes: Batcher<JournalWrite, Written>
-  readonly #settlements = new Slots(SETTLEMENTS_AT_ONCE)
-  /** By entry, the runs of `settled` handlers that are under way here or wait for a place. */
-  readonly #settling = new Map<string, Promise<boolean>>()
   readonly #busy = new Set<Promise<unknown>>()
   #claimants = 0
 
   constructor(context: Context<Tx>, maxUnderWay: number) {
     this.context = context
     this.slots = new Slots(maxUnderWay)
+    this.handlers = new Handlers(context)
     this.waiters = new Waiters(context.journal, context.clock, (error) => context.hooks.onError?.(error))
     this.#begins = new Batcher<Renewal, Begun>((items) => context.journal.begin(items), {
       maxItems: BATCH_ROWS,
@@ -75,34 +68,15 @@ export class Core<Tx> {
     const after = await holder.carry(held)
     if (after === null) return null
     this.waiters.announce(after)
-    const settlement = isSettlementDue(after.entry) ? this.settle(effect, after.entry.id) : null
+    const settlement = isSettlementDue(after.entry) ? this.settle(after.entry.id, 'own') : null
     return { ...after, settlement }
   }
 
-  /** Runs a `settled` handler, if nobody else does; it never rejects: the journal's trouble leaves the handler due. */
-  settle(effect: RuntimeEffect<Tx>, id: string): Promise<boolean> {
-    const already = this.#settling.get(id)
-    if (already !== undefined) return already
-    const { hooks } = this.context
-    const running = this.#settlements
-      .use(() => runSettlement(this.context, effect, id))
-      .catch((error: unknown) => {
-        tell(() => hooks.onError?.(error))
-        return false
-      })
-      .finally(() => this.#settling.delete(id))
-    this.#settling.set(id, running)
+  /** Runs a `settled` handler, if nobody else does; it never rejects. */
+  settle(id: string, whose: Whose): Promise<boolean> {
+    const running = this.handlers.run(id, whose)
     this.#busyWith(running)
     return running
-  }
-
-  isSettling(id: string): boolean {
-    return this.#settling.has(id)
-  }
-
-  /** How many more handlers would begin at once. */
-  get freeSettlements(): number {
-    return Math.max(0, SETTLEMENTS_AT_ONCE - this.#settling.size)
   }
 
   #busyWith(work: Promise<unknown>): void {

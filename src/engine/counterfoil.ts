@@ -40,7 +40,10 @@ export interface CounterfoilOptions<Tx> {
   readonly hooks?: Hooks
   /** Keeps effects of one `serializeBy` one at a time, and serves `withLease`. Default: rows beside the journal. */
   readonly lease?: LeaseService
-  /** Entries that `start()`'s loop carries at the same time in this process. Default 32. */
+  /**
+   * Entries that `start()`'s loop carries at the same time in this process. Default 32. An effect whose `settled` handler
+   * waits for one of the process's four places counts too, unless the handlers hang.
+   */
   readonly concurrency?: number
   /**
    * Calls that `perform` has under way at the same time in this process; further callers wait their turn, before any

@@ -18,24 +18,19 @@ import { isSettlementDue } from './settlement.js'
  * Writes evidence about an entry that nobody holds, tells whoever waits for it, and runs its `settled` handler if that
  * is due now. Null: the entry had moved on or is held, and nothing was changed.
  */
-export async function settleByEvidence<Tx>(
-  core: Core<Tx>,
-  effect: RuntimeEffect<Tx>,
-  seen: Seen,
-  evidence: Evidence,
-): Promise<Seen | null> {
+export async function settleByEvidence<Tx>(core: Core<Tx>, seen: Seen, evidence: Evidence): Promise<Seen | null> {
   const { id, fence, state } = seen.entry
   if (!acceptsEvidence(seen.entry, seen.nowMs) || (state !== 'in_doubt' && state !== 'parked')) return null
   const change = evidenceChange(seen.entry, evidence)
   const after = await core.context.journal.settleByEvidence({ id, fence, state, change })
-  if (after !== null) await announce(core, effect, after)
+  if (after !== null) await announce(core, after)
   return after
 }
 
 /** Tells waiters of a state that was not written by a holder, and runs the `settled` handler if it is due. */
-export async function announce<Tx>(core: Core<Tx>, effect: RuntimeEffect<Tx>, after: Seen): Promise<void> {
+export async function announce<Tx>(core: Core<Tx>, after: Seen): Promise<void> {
   core.waiters.announce(after)
-  if (isSettlementDue(after.entry)) await core.settle(effect, after.entry.id)
+  if (isSettlementDue(after.entry)) await core.settle(after.entry.id, 'own')
 }
 
 /** What the service said of an entry's reference; `proven`: an absence that proves that it did not happen (P4 b). */

@@ -18,25 +18,33 @@ export function isSettlementDue(entry: Entry): boolean {
  *
  * @returns false when there was nothing to run: another process has it in hand, or it is done.
  */
-export async function runSettlement<Tx>(context: Context<Tx>, effect: RuntimeEffect<Tx>, id: string): Promise<boolean> {
+export async function runSettlement<Tx>(context: Context<Tx>, id: string): Promise<boolean> {
   const { journal, hooks, randomness } = context
-  let current: Entry | undefined
+  let current: { readonly entry: Entry; readonly effect: RuntimeEffect<Tx> } | undefined
   try {
     const { ran } = await journal.settle(id, async (tx, entry) => {
-      current = entry
+      const effect = effectOf(context, entry)
+      current = { entry, effect }
       await effect.settled?.(tx, await readInput(effect, entry.input), settledOutcome(entry))
     })
     return ran
   } catch (error) {
     // Not the handler but the journal failed before it ran: it stays due as it is.
     if (current === undefined) throw error
-    const entry = current
+    const { entry, effect } = current
     const tries = entry.settlementAttempts + 1
     const dead = tries >= effect.settledAttempts
     tell(() => hooks.onSettledFailed?.(identityOf(entry), error, dead), hooks.onError)
     await journal.settlementFailed(id, dead ? null : backoffMs(randomness, tries, SETTLEMENT_RETRY))
     return true
   }
+}
+
+function effectOf<Tx>({ effects }: Context<Tx>, { effect: name }: Entry): RuntimeEffect<Tx> {
+  const effect = effects.get(name)
+  if (effect === undefined)
+    throw new Error(`The effect ${name} is not known here, so its handler stays due for others.`)
+  return effect
 }
 
 // Whatever has been undone of it since: the handler is owed the outcome (P8).

@@ -10,8 +10,9 @@ export class Slots {
     this.#free = count
   }
 
-  async use<T>(work: () => Promise<T>): Promise<T> {
-    await this.#take()
+  /** `place`: among those that wait. */
+  async use<T>(work: () => Promise<T>, place: 'first' | 'last' = 'last'): Promise<T> {
+    await this.#take(place)
     try {
       return await work()
     } finally {
@@ -19,12 +20,15 @@ export class Slots {
     }
   }
 
-  async #take(): Promise<void> {
+  async #take(place: 'first' | 'last'): Promise<void> {
     if (this.#free > 0) {
       this.#free--
       return
     }
-    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    await new Promise<void>((resolve) => {
+      if (place === 'first') this.#waiting.unshift(resolve)
+      else this.#waiting.push(resolve)
+    })
   }
 
   // Handed over, not freed: a newcomer cannot slip in between.

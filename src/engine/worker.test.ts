@@ -39,6 +39,20 @@ async function lostWorker(journal: MemoryJournal, key: string, leaseMs: number):
   return intent
 }
 
+/** Outcomes that are written, and their worker was gone before it ran a handler: they are due now. */
+async function lostHandlers(journal: MemoryJournal, count: number): Promise<void> {
+  const intents = await Promise.all(Array.from({ length: count }, (_, i) => lostWorker(journal, `lost-${i}`, 60_000)))
+  const held = await journal.read(intents.map(({ id }) => id))
+  await journal.write(
+    held.flatMap((seen) => {
+      if (seen === null) return []
+      const { id, fence } = seen.entry
+      return [{ id, fence, owner: 'lost', change: transition(seen.entry, EXECUTED) }]
+    }),
+  )
+  for (const { id } of intents) await journal.settlementFailed(id, 0)
+}
+
 function setUp(
   provider: Provider<Order, Receipt>,
   overrides: Partial<EffectDefinition<Order, Receipt, unknown, Order>> = {},
@@ -208,23 +222,7 @@ describe('the worker loop', () => {
         ],
         pollInterval: 20,
       })
-    // Outcomes are written, and their worker is gone before it runs a handler.
-    const intents = await Promise.all(Array.from({ length: 300 }, (_, i) => lostWorker(journal, `order-${i}`, 60_000)))
-    const held = await journal.read(intents.map(({ id }) => id))
-    await journal.write(
-      held.flatMap((seen) =>
-        seen === null
-          ? []
-          : [
-              {
-                id: seen.entry.id,
-                fence: seen.entry.fence,
-                owner: 'lost',
-                change: transition(seen.entry, EXECUTED),
-              },
-            ],
-      ),
-    )
+    await lostHandlers(journal, 300)
     const workers = [newWorker(0), newWorker(1), newWorker(2)]
     await Promise.all(workers.map((worker) => worker.start()))
     await vi.waitUntil(() => journal.entries().every(({ settlement }) => settlement === 'done'), { timeout: 60_000 })
@@ -232,5 +230,58 @@ describe('the worker loop', () => {
     expect(handled.reduce((sum, each) => sum + each, 0)).toBe(300)
     // Whoever finds a handler in another's hands leaves it alone for a second: it must find others meanwhile.
     expect(Math.min(...handled)).toBeGreaterThan(30)
+  })
+
+  it('settles what lost workers left behind although its own handlers leave no place free', async () => {
+    const settled: string[] = []
+    const { journal, counterfoil, effect } = setUp(
+      { execute: async ({ id }) => ({ id }), inDoubt: 'park' },
+      {
+        settled: async (_tx, order) => {
+          await realClock.sleep(1)
+          settled.push(order.id)
+        },
+      },
+    )
+    await counterfoil.enqueueMany(
+      effect,
+      Array.from({ length: 600 }, (_, i) => ({ id: `order-${i}` })),
+    )
+    await lostHandlers(journal, 60)
+    await counterfoil.start()
+    await vi.waitUntil(() => settled.length === 660, { timeout: 60_000 })
+    await counterfoil.stop()
+    const lastOfThem = settled.findLastIndex((id) => id.startsWith('lost-'))
+    expect(lastOfThem).toBeLessThan(400)
+  })
+
+  it('makes calls no faster than its handlers can follow, so that few handlers are lost with it', async () => {
+    let called = 0
+    let settled = 0
+    let most = 0
+    const { counterfoil, effect } = setUp(
+      {
+        execute: async ({ id }) => {
+          most = Math.max(most, ++called - settled)
+          return { id }
+        },
+        inDoubt: 'park',
+      },
+      {
+        settled: async () => {
+          await realClock.sleep(2)
+          settled++
+        },
+      },
+    )
+    await counterfoil.enqueueMany(
+      effect,
+      Array.from({ length: 400 }, (_, i) => ({ id: `order-${i}` })),
+    )
+    await counterfoil.start()
+    await vi.waitUntil(() => settled === 400, { timeout: 60_000 })
+    await counterfoil.stop()
+    // 32 effects at once, and the handlers that run.
+    expect(most).toBeLessThanOrEqual(40)
   })
 })

@@ -1,9 +1,12 @@
 import type { EffectTerms, Head } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { Budget, type Share } from './budget.js'
-import { tell } from './context.js'
+import { type Held, tell } from './context.js'
 import type { Core } from './core.js'
 import type { RuntimeEffect } from './effect.js'
+import { SETTLEMENTS_AT_ONCE } from './handlers.js'
+import { LostHandlers } from './lost-handlers.js'
+import { orNullAfter } from './patience.js'
 import { inTurn } from './turns.js'
 
 /** How the loop in this process works. */
@@ -26,15 +29,6 @@ const LOOK_ASIDE_MS = 250
 /** How long to sleep while something is due that cannot be taken. */
 const DUE_ELSEWHERE_MS = 100
 
-/** How long to leave an entry alone whose handler another process is running, or could not be run. */
-const LOOK_FOR_SETTLEMENT_MS = 1_000
-
-/**
- * How many due handlers to choose from. All processes see the same ones first: were the first ones taken, they would
- * stand in each other's way, and what a killed worker left would be settled as slowly as by one.
- */
-const SETTLEMENTS_IN_SIGHT = 64
-
 const JOURNAL_RETRY = { retryFirstMs: 100, retryLongestMs: 5_000 }
 
 /**
@@ -46,13 +40,14 @@ export class Worker<Tx> {
   readonly #options: WorkerOptions
   readonly #terms: readonly EffectTerms[]
   readonly #underWay = new Set<Promise<void>>()
-  /** Entries whose `settled` handler is left alone for a while: another process has it in hand. */
-  readonly #settledElsewhere = new Set<string>()
-  /** Entries that are about to be settled here. */
-  readonly #settling = new Set<string>()
   /** The `serializeKey`s that this process is acting for. */
   readonly #turns = new Set<string>()
   readonly #budget: Budget<Tx>
+  readonly #lostHandlers: LostHandlers<Tx>
+  /** Effects carried to their outcome here whose handlers have not run yet. */
+  #unsettled = 0
+  /** Tells a loop that has no place free that something has ended. */
+  #tellEnd: () => void = () => undefined
   /** Whether effects of this process have to wait for their turn. */
   readonly #hasTurns: boolean
   readonly #stopping = new AbortController()
@@ -71,6 +66,11 @@ export class Worker<Tx> {
     const { namespace, effects } = core.context
     this.#terms = [...effects.values()].map((effect) => ({ namespace, effect: effect.name, ...core.newTerms(effect) }))
     this.#budget = new Budget(core.context, this.#terms)
+    this.#lostHandlers = new LostHandlers(core, {
+      terms: this.#terms,
+      stopping: this.#stopping.signal,
+      onNothingLeft: () => this.#wake.abort(),
+    })
     this.#hasTurns = [...effects.values()].some((effect) => effect.serializeBy !== undefined)
   }
 
@@ -87,6 +87,7 @@ export class Worker<Tx> {
     this.#stopping.abort()
     this.#unsubscribe()
     await this.#looping
+    await this.#lostHandlers.stopped()
     await Promise.allSettled(this.#underWay)
   }
 
@@ -114,9 +115,12 @@ export class Worker<Tx> {
 
   /** One look: takes what is due, and says how long nothing more can be expected to be. */
   async #round(): Promise<number> {
-    const free = this.#options.concurrency - this.#underWay.size
+    const free = this.#options.concurrency - this.#underWay.size - this.#waitForHandlers()
     if (free <= 0) {
-      await Promise.race(this.#underWay)
+      const ended = this.#nextEnd()
+      if (this.#lostHandlers.mayLook()) await this.#lostHandlers.take()
+      const { clock } = this.#core.context
+      await orNullAfter(ended, { clock, delayMs: LOOK_ASIDE_MS, signal: this.#stopping.signal })
       return 0
     }
     let taken = 0
@@ -125,16 +129,30 @@ export class Worker<Tx> {
     let tried = 0
     if (this.#hasTurns || taken === 0 || this.#mayLookAside()) {
       for (const share of this.#budget.shares()) tried += await this.#takeHeads(share, free - taken - tried)
+      this.#lookedAsideAtMs = this.#core.context.clock.monotonicMs()
     }
-    if (taken + tried === 0 || this.#mayLookAside()) taken += await this.#takeSettlements()
+    if (taken + tried === 0 || this.#lostHandlers.mayLook()) taken += await this.#lostHandlers.take()
     if (taken > 0) this.#noteActivity()
     return taken + tried > 0 ? 0 : this.#idleMs()
   }
 
   /**
-   * Handlers run with the outcome that they are for; due in the journal are those of lost workers and those that
-   * failed. And an entry has a `serializeKey` whose effect has none any more only after a change of the program.
+   * Effects that keep their place though their outcome is written: their handlers wait for one of their own. Calls that
+   * are made faster than the handlers can follow help nobody, and whatever waits here is lost with the process. But
+   * handlers that hang keep no effect from being made.
    */
+  #waitForHandlers(): number {
+    return this.#core.handlers.areMoving ? Math.max(0, this.#unsettled - SETTLEMENTS_AT_ONCE) : 0
+  }
+
+  /** Resolves when an effect has come to where its lease is given back, or has been settled. */
+  #nextEnd(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#tellEnd = resolve
+    })
+  }
+
+  /** An entry has a `serializeKey` whose effect has none any more only after a change of the program. */
   #mayLookAside(): boolean {
     return this.#core.context.clock.monotonicMs() - this.#lookedAsideAtMs >= LOOK_ASIDE_MS
   }
@@ -145,7 +163,7 @@ export class Worker<Tx> {
     if (limit <= 0) return 0
     const askedAtMs = clock.monotonicMs()
     const claimed = await journal.claimDue(terms, limit)
-    for (const seen of claimed) this.#take(seen.entry, (effect) => this.#core.carry(effect, { ...seen, askedAtMs }))
+    for (const seen of claimed) this.#take(seen.entry, (effect) => this.#carry(effect, { ...seen, askedAtMs }))
     return claimed.length
   }
 
@@ -170,28 +188,6 @@ export class Worker<Tx> {
     return Math.min(this.#options.pollMs, Math.max(FIRST_POLL_MS, Math.ceil(quietMs)), ...waits)
   }
 
-  async #takeSettlements(): Promise<number> {
-    const due = await this.#dueSettlements()
-    // Where there were some there may be more, of a worker that was lost with many.
-    this.#lookedAsideAtMs = due.length > 0 ? Number.NEGATIVE_INFINITY : this.#core.context.clock.monotonicMs()
-    for (const id of due) void this.#settle(id)
-    return due.length
-  }
-
-  /** Handlers have places of their own, so that one that hangs keeps no effect from being made. */
-  async #dueSettlements(): Promise<readonly string[]> {
-    const { journal, randomness } = this.#core.context
-    const places = this.#core.freeSettlements - this.#settling.size
-    if (places <= 0) return []
-    const due = await journal.dueSettlements(this.#terms, SETTLEMENTS_IN_SIGHT + this.#settledElsewhere.size)
-    const open = due.filter(
-      (id) => !this.#settling.has(id) && !this.#settledElsewhere.has(id) && !this.#core.isSettling(id),
-    )
-    if (open.length <= places) return open
-    const from = Math.floor(randomness.next() * (open.length - places + 1))
-    return open.slice(from, from + places)
-  }
-
   #take(entry: { readonly effect: string }, work: (effect: RuntimeEffect<Tx>) => Promise<unknown>): void {
     const { hooks, effects } = this.#core.context
     const effect = effects.get(entry.effect)
@@ -203,10 +199,21 @@ export class Worker<Tx> {
       .finally(() => {
         giveBack()
         this.#underWay.delete(underWay)
+        this.#tellEnd()
         // Whatever was held back may have a place now.
         if (this.#isHeldBack) this.#wake.abort()
       })
     this.#underWay.add(underWay)
+  }
+
+  async #carry(effect: RuntimeEffect<Tx>, held: Held): Promise<void> {
+    const carried = await this.#core.carry(effect, held)
+    if (carried === null || carried.settlement === null) return
+    this.#unsettled++
+    void carried.settlement.finally(() => {
+      this.#unsettled--
+      this.#tellEnd()
+    })
   }
 
   #notUnderWay(heads: readonly Head[]): readonly Head[] {
@@ -227,7 +234,7 @@ export class Worker<Tx> {
         if (claimed?.claimed !== true) return false
         callComesOrNot()
         this.#noteActivity()
-        await this.#core.carry(effect, { ...claimed, askedAtMs })
+        await this.#carry(effect, { ...claimed, askedAtMs })
         this.#noteActivity()
         return true
       })
@@ -239,25 +246,6 @@ export class Worker<Tx> {
       this.#turns.delete(turn)
       this.#wake.abort()
     }
-  }
-
-  async #settle(id: string): Promise<void> {
-    this.#settling.add(id)
-    const { context } = this.#core
-    const [seen] = await context.journal.read([id]).catch(() => [])
-    const effect = seen === undefined || seen === null ? undefined : context.effects.get(seen.entry.effect)
-    const running = effect === undefined ? undefined : this.#core.settle(effect, id)
-    this.#settling.delete(id)
-    if ((await running) !== true) void this.#leaveAlone(id)
-    this.#wake.abort()
-  }
-
-  /** It keeps no place meanwhile: others may be had. */
-  async #leaveAlone(id: string): Promise<void> {
-    this.#settledElsewhere.add(id)
-    await this.#core.context.clock.sleep(LOOK_FOR_SETTLEMENT_MS, this.#stopping.signal)
-    this.#settledElsewhere.delete(id)
-    this.#wake.abort()
   }
 
   async #sleep(delayMs: number): Promise<void> {
