@@ -158,6 +158,38 @@ export function compensationCases<Tx>(): ConformanceCase<Tx>[] {
       },
     },
     {
+      name: 'an undoing and a settled handler of one entry go one after the other',
+      run: async (subject, world) => {
+        const { journal } = subject
+        const order = orderOf(await executed(subject, world))
+        const entryOfOrder = order.entryId ?? ''
+        const told: string[] = []
+        let undoing: Promise<unknown> = Promise.resolve()
+        await journal.settle(entryOfOrder, async () => {
+          undoing = begin(subject, order).then(() => told.push('undoing began'))
+          for (let i = 0; i < 20; i++) await journal.read([entryOfOrder])
+          told.push('handler ran')
+        })
+        await undoing
+        assert.deepEqual(told, ['handler ran', 'undoing began'])
+        await subject.transaction(async (tx) => {
+          await journal.compensations.end(tx, order.undoId, { undone: true })
+          assert.equal((await journal.settle(entryOfOrder, () => Promise.reject(new Error('held')))).ran, false)
+        })
+      },
+    },
+    {
+      name: 'an undoing ends once, however many say so at once',
+      run: async (subject, world) => {
+        const order = orderOf(await executed(subject, world), 'part', 40)
+        await begin(subject, order)
+        await Promise.all([end(subject, order, true), end(subject, order, true), end(subject, order, false)])
+        const sofar = await subject.journal.compensations.undoneOf(order)
+        assert.equal(sofar?.reservedMinorUnits, 0)
+        assert.ok([0, 40].includes(sofar.undoneMinorUnits))
+      },
+    },
+    {
       name: 'evidence settles an entry that nobody holds, once, and ends what an earlier holder could write',
       run: async ({ journal }, world) => {
         const entry = await beginNew(journal, world.intent({ hasSettledHandler: true }), termsOf('me'))

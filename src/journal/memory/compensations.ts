@@ -21,6 +21,8 @@ import type { MemoryTransaction } from './transaction.js'
 export interface MemoryEntries {
   get(id: string): Entry | undefined
   put(entry: Entry): void
+  /** Takes the entry's row until the end of the transaction, and waits, as a database does, while another has it. */
+  take(id: string, tx: MemoryTransaction): Promise<void>
   nowMs(): number
 }
 
@@ -40,6 +42,7 @@ export class MemoryCompensations implements CompensationStore<MemoryTransaction>
     const name = await this.#take(tx, order)
     const earlier = this.#compensations.get(order.undoId)
     if (earlier !== undefined) return { begun: false, earlier }
+    if (order.entryId !== null) await this.#entries.take(order.entryId, tx)
     const entry = order.entryId === null ? null : (this.#entries.get(order.entryId) ?? null)
     const problem = order.entryId === null ? null : whyNotCompensable(entry, order.externalId)
     if (problem !== null) return { begun: false, earlier: null, reason: problem }
@@ -49,26 +52,32 @@ export class MemoryCompensations implements CompensationStore<MemoryTransaction>
     if (!admission.admitted) return { begun: false, earlier: null, reason: admission.reason }
     const { undoId, entryId, namespace, effect, externalId, findingId } = order
     const { minorUnits, whole } = admission
+    const nowMs = this.#entries.nowMs()
     tx.onCommit(() => {
       this.#undone.set(name, withReserved(known, admission))
       const operation = { namespace, effect, externalId }
       this.#compensations.set(undoId, { undoId, entryId, ...operation, minorUnits, whole, state: 'running', findingId })
-      this.#change(entryId, (standing) => beginCompensating(standing, this.#entries.nowMs()))
+      this.#change(entryId, (standing) => beginCompensating(standing, nowMs))
     })
     return { begun: true, minorUnits }
   }
 
   async end(tx: MemoryTransaction, undoId: string, end: CompensationEnd): Promise<void> {
+    const asked = this.#compensations.get(undoId)
+    if (asked?.state !== 'running') return
+    const name = await this.#take(tx, asked)
+    // As it stands once all others are done with it.
     const running = this.#compensations.get(undoId)
     if (running?.state !== 'running') return
-    const name = await this.#take(tx, running)
+    if (running.entryId !== null) await this.#entries.take(running.entryId, tx)
+    const nowMs = this.#entries.nowMs()
     const sofar = this.#undone.get(name) ?? nothingUndone(null)
     tx.onCommit(() => {
       const after = withEnded(sofar, { ...running, undone: end.undone })
       this.#undone.set(name, after)
       this.#compensations.set(undoId, { ...running, state: end.undone ? 'undone' : 'rejected' })
       const refusal = end.undone ? null : end.reason
-      this.#change(running.entryId, (entry) => endCompensating(entry, after, refusal, this.#entries.nowMs()))
+      this.#change(running.entryId, (entry) => endCompensating(entry, after, refusal, nowMs))
     })
   }
 

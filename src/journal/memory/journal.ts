@@ -71,7 +71,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   /** Entries that open transactions are about to create. */
   readonly #staged = new Map<string, Entry>()
   readonly #listeners = new Set<(id: string) => void>()
-  /** Entries that an open transaction has made or is settling. */
+  /** Entries that an open transaction has made, is settling, or has begun or ended to undo. */
   readonly #locked = new Map<string, MemoryTransaction>()
 
   constructor(options: MemoryJournalOptions) {
@@ -81,6 +81,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     this.compensations = new MemoryCompensations({
       get: (id) => this.#entries.get(id),
       put: (entry) => this.#put(entry),
+      take: (id, tx) => this.#take(id, tx),
       nowMs: () => this.#now(),
     })
     this.#pause = options.pause ?? (() => Promise.resolve())
@@ -356,6 +357,17 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     void tx.ended.then(() => {
       if (this.#locked.get(id) === tx) this.#locked.delete(id)
     })
+  }
+
+  /** Takes an entry until the end of the transaction, once no other has it. */
+  async #take(id: string, tx: MemoryTransaction): Promise<void> {
+    for (;;) {
+      const holder = this.#locked.get(id)
+      if (holder === undefined || holder === tx) break
+      await tx.waitFor(holder, `entry ${id}`)
+    }
+    tx.assertOpen()
+    this.#lock(id, tx)
   }
 
   /** Waits, as a database does, until no other open transaction has made this entry. */
