@@ -33,6 +33,10 @@ describe('histories by chance', () => {
   })
 })
 
+test('a rejection that a worker could not write down is not taken for one when it writes of its next call', async () => {
+  expect((await simulate({ firstSeed: 7178, seeds: 1 })).violations).toEqual([])
+})
+
 describe('a seed', () => {
   test('plays the same history again, line by line', async () => {
     for (let seed = 1; seed <= 25; seed++) {

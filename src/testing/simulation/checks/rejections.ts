@@ -22,6 +22,8 @@ export const rejectionsStand: CheckOf = (world) => {
       })
     },
     sends: (caller, { reference, key }) => {
+      // What it writes from now on is about this call: where the rejection was never written down, nobody knows of it.
+      if (heard.get(reference)?.by === caller) heard.delete(reference)
       if (final.has(reference))
         world.violate('P6 what rests stays', `${caller.name} calls for ${key} after its rejection`)
     },
