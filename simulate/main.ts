@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { DOUBTS, type Doubt, describeFailure, describeHistory, scenarioOf, simulate } from 'counterfoil/testing'
 import { inThreads } from './pool.js'
 import { type Parts, plan, Results } from './results.js'
+import { onPostgres } from './sql.js'
 
 interface Options {
   readonly seeds?: string
@@ -14,17 +15,23 @@ interface Options {
   readonly random?: true
   readonly exhaustive?: true
   readonly mutants?: true
+  readonly sql?: true
+  readonly sqlSeeds?: string
+  readonly postgres?: string
   readonly threads: string
   readonly json?: string
 }
 
 const program = new Command('simulate')
   .description(
-    'Plays histories of the production engine in a simulated world, under seeded faults, and checks them against what really happened there. Without --random, --exhaustive or --mutants it does all three.',
+    'Plays histories of the production engine in a simulated world, under seeded faults, and checks them against what really happened there. Without --random, --exhaustive, --mutants or --sql it does all four.',
   )
   .option('--random', 'only histories by chance')
   .option('--exhaustive', 'only the small worlds, in every order of events and with every crash')
   .option('--mutants', 'only deliberate bugs, each of which has to be found')
+  .option('--sql', 'only histories by chance that are done again on PostgreSQL, with the same outcome')
+  .option('--sql-seeds <n>', 'how many of those (default 100)')
+  .option('--postgres <url>', 'a server for them, on which databases may be made (default an embedded one)')
   .option('--seeds <n>', 'histories by chance (default 20000)')
   .option('--minutes <n>', 'histories by chance for so long')
   .option('--from <seed>', 'the first seed', '1')
@@ -57,11 +64,15 @@ async function replay(seed: number, doubt: Doubt | null): Promise<number> {
 }
 
 async function run(): Promise<number> {
-  const chosen = options.random === true || options.exhaustive === true || options.mutants === true
+  const chosen = [options.random, options.exhaustive, options.mutants, options.sql].includes(true)
   const parts: Parts = {
     random: options.random === true || !chosen,
     exhaustive: options.exhaustive === true || !chosen,
     mutants: options.mutants === true || !chosen,
+    sqlSeeds:
+      options.sql === true || options.sqlSeeds !== undefined || !chosen
+        ? whole('sql-seeds', options.sqlSeeds ?? '100')
+        : 0,
     firstSeed: whole('from', options.from),
     seeds: options.minutes === undefined ? whole('seeds', options.seeds ?? '20000') : Number.MAX_SAFE_INTEGER,
     untilMs: options.minutes === undefined ? null : Date.now() + Number(options.minutes) * 60_000,
@@ -69,12 +80,20 @@ async function run(): Promise<number> {
   }
   const results = new Results(parts.firstSeed)
   const beganAtMs = performance.now()
-  await inThreads(whole('threads', options.threads), plan(parts), (done) => results.add(done))
+  await Promise.all([
+    inThreads(whole('threads', options.threads), plan(parts), (done) => results.add(done)),
+    alsoOnPostgres(parts, results),
+  ])
   console.log(results.describe())
   console.log(`${Math.round((performance.now() - beganAtMs) / 1_000)} s on ${options.threads} threads`)
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results.figures(), null, 2)}\n`)
   for (const failure of results.failures.slice(0, 3)) console.log(`\n${await describeFailure(failure)}`)
   return results.good ? 0 : 1
+}
+
+async function alsoOnPostgres({ firstSeed, sqlSeeds, doubt }: Parts, results: Results): Promise<void> {
+  if (sqlSeeds === 0) return
+  results.addSql(await onPostgres({ firstSeed, seeds: sqlSeeds, doubt, url: options.postgres ?? null }))
 }
 
 process.exitCode =

@@ -1,4 +1,13 @@
-import { type Doubt, type Exhausted, type Failure, SMALL_WORLDS, type Summary } from 'counterfoil/testing'
+import {
+  type Difference,
+  type Doubt,
+  describeDifference,
+  type Exhausted,
+  type Failure,
+  type LockstepSummary,
+  SMALL_WORLDS,
+  type Summary,
+} from 'counterfoil/testing'
 import { MUTANTS } from './mutants.js'
 import type { Done, Task, Verdict } from './tasks.js'
 
@@ -7,6 +16,8 @@ export interface Parts {
   readonly random: boolean
   readonly exhaustive: boolean
   readonly mutants: boolean
+  /** How many histories are done again on PostgreSQL. */
+  readonly sqlSeeds: number
   readonly firstSeed: number
   readonly seeds: number
   /** On the machine's clock: no further histories by chance after it. */
@@ -50,6 +61,8 @@ export interface Figures {
     readonly what: string
   }[]
   readonly mutants: readonly { readonly name: string; readonly killedAtSeed: number | null }[]
+  /** Histories that were done again on PostgreSQL, counted from the first seed. */
+  readonly sql: { readonly seeds: number; readonly operations: number; readonly differences: readonly Difference[] }
 }
 
 /** Everything that a run has brought. */
@@ -58,6 +71,7 @@ export class Results {
   readonly #exhausted: Exhausted[] = []
   readonly #verdicts: Verdict[] = []
   readonly #firstSeed: number
+  #sql: LockstepSummary = { histories: 0, operations: 0, differences: [] }
 
   constructor(firstSeed: number) {
     this.#firstSeed = firstSeed
@@ -69,14 +83,20 @@ export class Results {
     if (done.kind === 'mutant') this.#verdicts.push(done.verdict)
   }
 
+  addSql(summary: LockstepSummary): void {
+    this.#sql = summary
+  }
+
   get failures(): readonly Failure[] {
     return this.#summaries.flatMap(({ violations }) => violations).sort((one, other) => one.seed - other.seed)
   }
 
   get good(): boolean {
     const exhausted = this.#exhausted.every(({ violations, complete }) => violations.length === 0 && complete)
-    return this.failures.length === 0 && exhausted && this.#verdicts.every(({ killedBy }) => killedBy !== null)
+    const same = this.#sql.differences.length === 0
+    return this.failures.length === 0 && exhausted && same && this.#verdicts.every(({ killedBy }) => killedBy !== null)
   }
+
   figures(): Figures {
     return {
       seeds: this.#histories,
@@ -90,12 +110,17 @@ export class Results {
         ),
       ],
       mutants: this.#hunted.map(({ name, killedBy }) => ({ name, killedAtSeed: killedBy?.seed ?? null })),
+      sql: {
+        seeds: this.#sql.histories,
+        operations: this.#sql.operations,
+        differences: this.#sql.differences,
+      },
     }
   }
 
   /** The same in words. */
   describe(): string {
-    return [...this.#ofChance(), ...this.#ofExploring(), ...this.#ofMutants()].join('\n')
+    return [...this.#ofChance(), ...this.#ofExploring(), ...this.#ofMutants(), ...this.#ofSql()].join('\n')
   }
 
   get #histories(): number {
@@ -140,6 +165,25 @@ export class Results {
       return `  ${String(killedBy.seed).padStart(6)} of ${String(withinSeeds).padStart(6)}  ${name}: ${killedBy.invariant}`
     })
     return ['Deliberate bugs, and the seed that caught each', ...lines]
+  }
+
+  #ofSql(): string[] {
+    const { histories, operations, differences } = this.#sql
+    if (histories === 0) return []
+    const lastSeed = this.#firstSeed + histories - 1
+    const told = differences
+      .slice(0, 3)
+      .flatMap((difference) => [
+        `DIFFERS: ${describeDifference(difference)}`,
+        `It plays again, exactly, with: npm run simulate -- --sql --sql-seeds 1 --from ${difference.seed}`,
+      ])
+    return [
+      `Histories done again on PostgreSQL: ${histories} (seeds ${this.#firstSeed} to ${lastSeed}), ${operations} operations`,
+      differences.length === 0
+        ? '  every answer and every row is the same on both journals'
+        : `  ${differences.length} come out otherwise than on the memory journal`,
+      ...told,
+    ]
   }
 }
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, inject, test } from 'vitest'
 
 /** The program as `npm run simulate` starts it: built, in a process of its own. */
 const PROGRAM = resolve('build/simulate/main.js')
@@ -33,6 +33,7 @@ interface Figures {
   readonly exhaustive: readonly unknown[]
   readonly violations: readonly unknown[]
   readonly mutants: readonly { readonly name: string; readonly killedAtSeed: number | null }[]
+  readonly sql: { readonly seeds: number; readonly operations: number; readonly differences: readonly unknown[] }
 }
 
 test('every deliberate bug is found within the seeds that it is given', async () => {
@@ -53,3 +54,14 @@ test('a seed is told the same by two processes, byte for byte', async () => {
   expect(once.out.split('\n').length).toBeGreaterThan(20)
   expect(again.out).toBe(once.out)
 })
+
+test('histories are done again on PostgreSQL, and counted', async () => {
+  const file = join(folder, 'sql.json')
+  const where = ['--postgres', inject('postgresUrl')]
+  const { code, out } = await run('--sql', '--sql-seeds', '5', '--from', '100', ...where, '--json', file)
+  expect(out).toMatch(/Histories done again on PostgreSQL: 5 \(seeds 100 to 104\), \d+ operations\n.*the same on both/)
+  expect(code).toBe(0)
+  const figures = JSON.parse(readFileSync(file, 'utf8')) as Figures
+  expect(figures).toMatchObject({ seeds: 0, histories: 0, violations: [], sql: { seeds: 5, differences: [] } })
+  expect(figures.sql.operations).toBeGreaterThan(100)
+}, 60_000)

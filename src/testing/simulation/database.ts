@@ -1,8 +1,18 @@
 import { MemoryJournal, type MemoryTransaction } from '../../journal/memory/index.js'
 import { isSettleable } from '../../journal/settlement.js'
-import { type Entry, hasAnswer, type JournalWrite, type Written } from '../../protocol/index.js'
+import {
+  type Entry,
+  hasAnswer,
+  type Journal,
+  JournalError,
+  type JournalWrite,
+  type Written,
+} from '../../protocol/index.js'
 import type { Scene } from './scene.js'
 import type { Consequence, Rows } from './truth.js'
+
+/** Gives the engine in a life its journal, so as to hear what it asks. Default: the database's own. */
+export type Listen = (database: Database, who: number) => Journal<MemoryTransaction>
 
 /**
  * The database server: the journal, the user's tables, one clock. It loses nothing that was committed; it can be away
@@ -22,18 +32,25 @@ export class Database {
   /** Rows that somebody still has to look at. */
   unsettled = 0
   readonly #scene: Scene
+  readonly #listen: Listen
   readonly #open = new Map<MemoryTransaction, { readonly who: number; committing: boolean }>()
   #clockOffsetMs = 0
   #fingerprint: string | null = null
 
-  constructor(scene: Scene) {
+  constructor(scene: Scene, listen: Listen = ({ journal }) => journal) {
     this.#scene = scene
+    this.#listen = listen
     const wallMs = (): number => this.nowMs
     // The journal asks nothing of its clock but the time.
     this.journal = new MemoryJournal({
       clock: { wallMs, monotonicMs: wallMs, sleep: () => Promise.resolve(), schedule: () => () => undefined },
       pause: () => DONE,
     })
+  }
+
+  /** The journal, for the engine in the life `who`. */
+  journalOf(who: number): Journal<MemoryTransaction> {
+    return this.#listen(this, who)
   }
 
   /** The journal's own clock. */
@@ -91,12 +108,16 @@ export class Database {
     for (const [tx, open] of [...this.#open]) if (open.who === who && !open.committing) this.rollback(tx)
   }
 
-  /** Applies writes, watched. */
-  async write(writes: readonly JournalWrite[]): Promise<readonly Written[]> {
+  /** Watches writes being applied. */
+  async watchWrite(
+    writes: readonly JournalWrite[],
+    write: () => Promise<readonly (Written | JournalError)[]>,
+  ): Promise<readonly (Written | JournalError)[]> {
     const before = this.rows
-    const written = await this.journal.write(writes)
+    const written = await write()
     this.refresh()
-    this.#scene.checks.wrote(writes, written, before, this.rows)
+    const took = written.map((each) => (each instanceof JournalError ? NOTHING_WRITTEN : each))
+    this.#scene.checks.wrote(writes, took, before, this.rows)
     return written
   }
 
@@ -138,3 +159,4 @@ function wordsOf(row: Entry): string {
 }
 
 const DONE = Promise.resolve()
+const NOTHING_WRITTEN: Written = { applied: false }

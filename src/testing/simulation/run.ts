@@ -1,7 +1,7 @@
 import { drive } from './drive.js'
 import type { FaultKind } from './faults.js'
 import { type Doubt, type Scenario, scenarioOf } from './scenario.js'
-import { type Violation, World } from './world.js'
+import { type Told, type Violation, World } from './world.js'
 
 /** Which histories to play. */
 export interface Run {
@@ -72,7 +72,7 @@ export interface Story {
 
 /** Plays one history and tells it. */
 export async function tell(scenario: Scenario): Promise<Story> {
-  const world = await playOne(scenario, true)
+  const world = await playOne(scenario, { timeline: true })
   return {
     scenario,
     violation: world.violation,
@@ -82,8 +82,8 @@ export async function tell(scenario: Scenario): Promise<Story> {
 }
 
 /** Plays one history to its end. */
-export async function playOne(scenario: Scenario, timeline = false): Promise<World> {
-  const world = new World(scenario, { timeline })
+export async function playOne(scenario: Scenario, told: Told = {}): Promise<World> {
+  const world = new World(scenario, told)
   let given = false
   const next = (): World | null => {
     if (given) return null

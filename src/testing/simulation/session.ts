@@ -37,6 +37,7 @@ export class Session implements Journal<MemoryTransaction> {
   readonly #scene: Scene
   readonly #database: Database
   readonly #life: Life
+  readonly #journal: Journal<MemoryTransaction>
   readonly #connection: Connection
 
   readonly lease: LeaseService
@@ -47,19 +48,24 @@ export class Session implements Journal<MemoryTransaction> {
   constructor(scene: Scene, database: Database, life: Life) {
     this.#scene = scene
     this.#database = database
-    this.lease = this.#leaseOver(database.journal.lease)
-    this.compensations = database.journal.compensations
-    this.audits = database.journal.audits
-    this.inbox = database.journal.inbox
     this.#life = life
+    this.#journal = database.journalOf(life.who)
+    this.lease = this.#leaseOver(this.#journal.lease)
+    this.compensations = this.#journal.compensations
+    this.audits = this.#journal.audits
+    this.inbox = this.#journal.inbox
     this.#connection = new Connection(scene, database, life)
   }
 
-  begin(items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[]): Promise<readonly Begun[]> {
+  begin(
+    items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
+  ): Promise<readonly (Begun | JournalError)[]> {
     return this.#connection.ask(
       'begin',
-      { changed: (begun: readonly Begun[]) => begun.some(({ created }) => created) },
-      () => this.#database.journal.begin(items),
+      {
+        changed: (begun: readonly (Begun | JournalError)[]) => begun.some((each) => 'created' in each && each.created),
+      },
+      () => this.#journal.begin(items),
     )
   }
 
@@ -68,44 +74,46 @@ export class Session implements Journal<MemoryTransaction> {
     tx: MemoryTransaction,
     items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
   ): Promise<readonly Enqueued[]> {
-    return this.#database.journal.enqueue(tx, items)
+    return this.#journal.enqueue(tx, items)
   }
 
   claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
     return this.#connection.ask('claim', { changed: (taken: Claimed | null) => taken?.claimed === true }, () =>
-      this.#watchClaims(() => this.#database.journal.claim(id, terms), [id]),
+      this.#watchClaims(() => this.#journal.claim(id, terms), [id]),
     )
   }
 
   claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
     return this.#connection.ask('claimDue', { changed: (taken: readonly Seen[]) => taken.length > 0 }, () =>
-      this.#watchClaims(() => this.#database.journal.claimDue(effects, limit)),
+      this.#watchClaims(() => this.#journal.claimDue(effects, limit)),
     )
   }
 
-  write(writes: readonly JournalWrite[]): Promise<readonly Written[]> {
-    return this.#connection.ask('write', { ...CHANGES, repeatable: true }, () => this.#database.write(writes))
+  write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]> {
+    return this.#connection.ask('write', { ...CHANGES, repeatable: true }, () =>
+      this.#database.watchWrite(writes, () => this.#journal.write(writes)),
+    )
   }
 
   renew(renewal: Renewal): Promise<Begun | null> {
-    return this.#connection.ask('renew', CHANGES, () => this.#database.journal.renew(renewal))
+    return this.#connection.ask('renew', CHANGES, () => this.#journal.renew(renewal))
   }
 
   read(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
-    return this.#connection.ask('read', READS, () => this.#database.journal.read(ids))
+    return this.#connection.ask('read', READS, () => this.#journal.read(ids))
   }
 
   earlierFingerprints(id: string): Promise<readonly string[]> {
-    return this.#connection.ask('earlierFingerprints', READS, () => this.#database.journal.earlierFingerprints(id))
+    return this.#connection.ask('earlierFingerprints', READS, () => this.#journal.earlierFingerprints(id))
   }
 
   await(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
-    return this.#connection.ask('await', READS, () => this.#database.journal.await(ids))
+    return this.#connection.ask('await', READS, () => this.#journal.await(ids))
   }
 
   /** A wake-up travels like any message, and may be lost. */
   subscribe(listener: (id: string) => void): () => void {
-    return this.#database.journal.subscribe((id) => {
+    return this.#journal.subscribe((id) => {
       if (!this.#life.alive) return
       const point = this.#life.point()
       if (this.#scene.fates.strikes('notice_lost', point)) return
@@ -117,23 +125,21 @@ export class Session implements Journal<MemoryTransaction> {
     effects: readonly { readonly namespace: string; readonly effect: string }[],
     limit: number,
   ): Promise<readonly string[]> {
-    return this.#connection.ask('dueSettlements', READS, () => this.#database.journal.dueSettlements(effects, limit))
+    return this.#connection.ask('dueSettlements', READS, () => this.#journal.dueSettlements(effects, limit))
   }
 
   settle(id: string, handler: (tx: MemoryTransaction, entry: Entry) => Promise<void>): Promise<SettlementResult> {
     return this.#connection.ask('settle', CHANGES, () =>
-      this.#database.journal.settle(id, (tx, entry) => this.#inTransaction(tx, () => handler(tx, entry))),
+      this.#journal.settle(id, (tx, entry) => this.#inTransaction(tx, () => handler(tx, entry))),
     )
   }
 
   settlementFailed(id: string, retryInMs: number | null): Promise<void> {
-    return this.#connection.ask('settlementFailed', CHANGES, () =>
-      this.#database.journal.settlementFailed(id, retryInMs),
-    )
+    return this.#connection.ask('settlementFailed', CHANGES, () => this.#journal.settlementFailed(id, retryInMs))
   }
 
   nextDueInMs(effects: readonly { readonly namespace: string; readonly effect: string }[]): Promise<number | null> {
-    return this.#connection.ask('nextDueInMs', READS, () => this.#database.journal.nextDueInMs(effects))
+    return this.#connection.ask('nextDueInMs', READS, () => this.#journal.nextDueInMs(effects))
   }
 
   close(): Promise<void> {
@@ -143,23 +149,23 @@ export class Session implements Journal<MemoryTransaction> {
   /** A transaction of the application's own: its commit may be lost like any statement. */
   transaction<Result>(work: (tx: MemoryTransaction) => Promise<Result>): Promise<Result> {
     return this.#connection.ask('transaction', CHANGES, () =>
-      this.#database.journal.transaction((tx) => this.#inTransaction(tx, () => work(tx))),
+      this.#journal.transaction((tx) => this.#inTransaction(tx, () => work(tx))),
     )
   }
 
   settleByEvidence(write: EvidenceWrite): Promise<Seen | null> {
-    return this.#connection.ask('settleByEvidence', CHANGES, () => this.#database.journal.settleByEvidence(write))
+    return this.#connection.ask('settleByEvidence', CHANGES, () => this.#journal.settleByEvidence(write))
   }
 
   readGroup(namespace: string, group: string): Promise<readonly Entry[]> {
-    return this.#connection.ask('readGroup', READS, () => this.#database.journal.readGroup(namespace, group))
+    return this.#connection.ask('readGroup', READS, () => this.#journal.readGroup(namespace, group))
   }
 
   heads(
     effects: readonly { readonly namespace: string; readonly effect: string }[],
     limit: number,
   ): Promise<readonly Head[]> {
-    return this.#connection.ask('heads', READS, () => this.#database.journal.heads(effects, limit))
+    return this.#connection.ask('heads', READS, () => this.#journal.heads(effects, limit))
   }
 
   #leaseOver(service: LeaseService): LeaseService {

@@ -1,6 +1,6 @@
 import { type Agenda, PLACES, placeOf, TimedAgenda } from './agenda.js'
 import { Checks, type Invariant, type Watched } from './checks/index.js'
-import { Database } from './database.js'
+import { Database, type Listen } from './database.js'
 import { Dice } from './dice.js'
 import { type Engine, startEngine } from './engine.js'
 import { type Fates, RandomFates, type Struck } from './faults.js'
@@ -16,6 +16,12 @@ import { type Life, Worker } from './worker.js'
 export interface Violation {
   readonly invariant: Invariant
   readonly what: string
+}
+
+/** Who else hears of a history. */
+export interface Told {
+  readonly timeline?: boolean
+  readonly listen?: Listen
 }
 
 /**
@@ -41,16 +47,16 @@ export class World implements Scene, Watched {
   readonly #latestMs: number
 
   /** `rule`: who decides what happens when, and what goes wrong. Default: the seed. */
-  constructor(scenario: Scenario, told: { readonly timeline: boolean }, rule: Rule = bySeed(scenario)) {
+  constructor(scenario: Scenario, told: Told, rule: Rule = bySeed(scenario)) {
     this.scenario = scenario
     this.terms = scenario.terms
     const dice = new Dice(scenario.seed)
     this.agenda = rule.agenda
-    if (told.timeline) this.timeline = new Timeline(() => this.nowMs)
+    if (told.timeline === true) this.timeline = new Timeline(() => this.nowMs)
     this.fates = rule.fates
     this.#struck = rule.struck
     this.#latestMs = BEGINS_AT_MS + scenario.quietAtMs + patienceMs(scenario)
-    this.#database = new Database(this)
+    this.#database = new Database(this, told.listen)
     this.#service = new Service(this)
     this.checks = new Checks(this)
     const lives = { begun: (life: Life) => this.#inhabit(life), ended: (life: Life) => this.#bury(life) }
