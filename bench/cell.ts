@@ -3,6 +3,9 @@ import type { Ground } from './ground.js'
 import { type Cell, perEffect, type Sample, type Times } from './sample.js'
 import { outstanding } from './system.js'
 
+/** One caller alone would not have the code compiled in that time, which a process that has run for a minute has. */
+const WARMING_CALLERS = 32
+
 /** Measures a cell once, in a client, on fresh ground: a new database, an emptied Redis, a new client. */
 export async function measureClient(
   ground: Ground,
@@ -13,7 +16,7 @@ export async function measureClient(
   const client = await ClientProcess.open({ ...place, callers, lostAfterMs: null }, ground.clientArguments)
   try {
     const many = outstanding(system, callers)
-    await client.warm(many, times.warmMs)
+    await client.warm(system.isQueue ? many : Math.max(many, WARMING_CALLERS), times.warmMs)
     await ground.postgres.admin.query('CHECKPOINT')
     const before = await ground.postgres.meter.read()
     const measured = await client.measure(many, times.measureMs)
