@@ -161,10 +161,16 @@ function withDeadline(
       cancel = clock.schedule(ABORT_GRACE_MS, () => resolve(ABANDONED), 'keep-alive')
     }
     let cancel = clock.schedule(call.remainingMs(), onDeadline, 'keep-alive')
-    void settled(send, call).then((ended) => {
-      cancel()
-      resolve(ended)
-    })
+    sent(send, call).then(
+      (value) => {
+        cancel()
+        resolve({ ok: true, value })
+      },
+      (error: unknown) => {
+        cancel()
+        resolve({ ok: false, error })
+      },
+    )
   })
 }
 
@@ -185,10 +191,11 @@ class LateSignal {
   }
 }
 
-async function settled(send: (call: Call) => Promise<unknown>, call: Call): Promise<Ended> {
+/** A provider's code may throw before it has a promise to give, and give what is none. */
+function sent(send: (call: Call) => Promise<unknown>, call: Call): Promise<unknown> {
   try {
-    return { ok: true, value: await send(call) }
+    return Promise.resolve(send(call))
   } catch (error) {
-    return { ok: false, error }
+    return Promise.reject(error)
   }
 }

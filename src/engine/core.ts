@@ -7,6 +7,7 @@ import { Holder } from './holder.js'
 import { orNullAfter } from './patience.js'
 import { isSettlementDue } from './settlement.js'
 import { Slots } from './slots.js'
+import { UnderWay } from './under-way.js'
 import { Waiters } from './waiters.js'
 
 /** Rows in one statement: enough that one commit serves many callers, few enough that its plan stays flat. */
@@ -24,7 +25,8 @@ export class Core<Tx> {
   readonly handlers: Handlers<Tx>
   readonly #begins: Batcher<Renewal, Begun>
   readonly #writes: Batcher<JournalWrite, Written>
-  readonly #busy = new Set<Promise<unknown>>()
+  readonly #write = (write: JournalWrite): Promise<Written> => this.#writes.add(write)
+  readonly #underWay = new UnderWay()
   #claimants = 0
 
   constructor(context: Context<Tx>, maxUnderWay: number) {
@@ -58,33 +60,26 @@ export class Core<Tx> {
    * due then, runs on its own (P8): `settlement` resolves when its first run is over, and never rejects.
    */
   async carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Carried | null> {
-    const carrying = this.#carry(effect, held)
-    this.#busyWith(carrying)
-    return carrying
-  }
-
-  async #carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Carried | null> {
-    const holder = new Holder(this.context, effect, (write) => this.#writes.add(write))
-    const after = await holder.carry(held)
-    if (after === null) return null
-    this.waiters.announce(after)
-    const settlement = isSettlementDue(after.entry) ? this.settle(after.entry.id, 'own') : null
-    return { ...after, settlement }
+    this.#underWay.begin()
+    try {
+      const after = await new Holder(this.context, effect, this.#write).carry(held)
+      if (after === null) return null
+      this.waiters.announce(after)
+      const settlement = isSettlementDue(after.entry) ? this.settle(after.entry.id, 'own') : null
+      return { entry: after.entry, nowMs: after.nowMs, settlement }
+    } finally {
+      this.#underWay.end()
+    }
   }
 
   /** Runs a `settled` handler, if nobody else does; it never rejects. */
-  settle(id: string, whose: Whose): Promise<boolean> {
-    const running = this.handlers.run(id, whose)
-    this.#busyWith(running)
-    return running
-  }
-
-  #busyWith(work: Promise<unknown>): void {
-    this.#busy.add(work)
-    const done = (): void => {
-      this.#busy.delete(work)
+  async settle(id: string, whose: Whose): Promise<boolean> {
+    this.#underWay.begin()
+    try {
+      return await this.handlers.run(id, whose)
+    } finally {
+      this.#underWay.end()
     }
-    work.then(done, done)
   }
 
   /**
@@ -93,11 +88,7 @@ export class Core<Tx> {
    */
   async idle(): Promise<void> {
     const longestMs = Math.max(0, ...[...this.context.effects.values()].map((effect) => effect.leaseMs))
-    await orNullAfter(this.#allDone(), { clock: this.context.clock, delayMs: longestMs })
-  }
-
-  async #allDone(): Promise<void> {
-    while (this.#busy.size > 0) await Promise.allSettled(this.#busy)
+    await orNullAfter(this.#underWay.none(), { clock: this.context.clock, delayMs: longestMs })
   }
 }
 

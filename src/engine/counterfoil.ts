@@ -73,6 +73,8 @@ export interface PerformOptions {
   readonly generation?: number
 }
 
+const DEFAULT_WAIT_MS = 60_000
+
 interface Internals<Tx> {
   readonly core: Core<Tx>
   readonly compensator: Compensator<Tx>
@@ -131,7 +133,9 @@ export class Counterfoil<Tx = unknown> {
     }
     this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})
     this.#core = new Core(context, options.maxUnderWay ?? 256)
-    this.#compensator = new Compensator(this.#core, (effect, input, wait) => this.#perform(effect, input, wait))
+    this.#compensator = new Compensator(this.#core, (effect, input, { waitMs, signal }) =>
+      this.#perform(effect, input, { wait: waitMs, signal }),
+    )
   }
 
   /**
@@ -146,15 +150,12 @@ export class Counterfoil<Tx = unknown> {
    * @throws {InvalidReceiptError} it happened, but its receipt does not match the schema.
    * @throws {JournalError} the journal could not be reached: nothing was sent by this call.
    */
-  async perform<Raw, Receipt>(
+  perform<Raw, Receipt>(
     effect: Effect<Raw, Receipt, Tx>,
     input: NoInfer<Raw>,
     options: PerformOptions = {},
   ): Promise<Receipt> {
-    this.#known(effect)
-    const waitMs = toMs(options.wait ?? '60s', 'wait')
-    const generation = checkGeneration(options.generation)
-    return (await this.#perform(effect, input, { waitMs, signal: options.signal, generation })) as Receipt
+    return this.#perform(effect, input, options) as Promise<Receipt>
   }
 
   /**
@@ -190,16 +191,25 @@ export class Counterfoil<Tx = unknown> {
   async #perform(
     effect: RuntimeEffect<Tx>,
     input: unknown,
-    options: { readonly waitMs: number; readonly signal: AbortSignal | undefined; readonly generation?: number | null },
+    options: { readonly [Name in keyof PerformOptions]: PerformOptions[Name] | undefined },
   ): Promise<unknown> {
-    const { waitMs, signal } = options
-    const asked = options.generation ?? null
-    const prepared = await prepare(effect, this.#core.context.namespace, input, asked ?? 1)
+    this.#known(effect)
+    const { signal } = options
+    const { clock, namespace } = this.#core.context
+    const delayMs = options.wait === undefined ? DEFAULT_WAIT_MS : toMs(options.wait, 'wait')
+    const generation = checkGeneration(options.generation)
+    const preparing = prepare(effect, namespace, input, generation ?? 1)
+    const prepared = preparing instanceof Promise ? await preparing : preparing
     const { id, fingerprint } = prepared.intent
-    const drive = this.#drive(`${id} ${fingerprint} ${asked}`, { effect, prepared, generation: asked })
-    const entry = (await this.#wait(drive, waitMs, signal)) ?? knownOutcome(drive.lastSeen)
-    if (entry === null) throw timedOut(drive, identityOf({ ...prepared.intent }), signal)
-    return answer(effect, entry)
+    const drive = this.#drive(`${id} ${fingerprint} ${generation}`, { effect, prepared, generation })
+    drive.enter()
+    try {
+      const entry = (await orNullAfter(drive.result, { clock, delayMs, signal })) ?? knownOutcome(drive.lastSeen)
+      if (entry === null) throw timedOut(drive, identityOf({ ...prepared.intent }), signal)
+      return entry.state === 'succeeded' && effect.receipt === undefined ? entry.receipt : await answer(effect, entry)
+    } finally {
+      drive.leave()
+    }
   }
 
   /**
@@ -312,16 +322,6 @@ export class Counterfoil<Tx = unknown> {
     const drive = new Drive(this.#core, order, () => this.#drives.delete(name))
     this.#drives.set(name, drive)
     return drive
-  }
-
-  async #wait(drive: Drive<Tx>, waitMs: number, signal: AbortSignal | undefined): Promise<Entry | null> {
-    const { clock } = this.#core.context
-    drive.enter()
-    try {
-      return await orNullAfter(drive.result, { clock, delayMs: waitMs, signal })
-    } finally {
-      drive.leave()
-    }
   }
 }
 

@@ -63,7 +63,7 @@ export class Drive<Tx> {
     this.#onEnd = onEnd
     this.result = this.#run()
     // Callers hear of a failure through their own wait; when all have left, nobody needs to.
-    this.result.catch(() => undefined)
+    this.result.catch(ignore)
   }
 
   enter(): void {
@@ -76,7 +76,7 @@ export class Drive<Tx> {
 
   async #run(): Promise<Entry> {
     try {
-      let seen = await this.#core.slots.use(() => this.#begin())
+      let seen = await this.#beginInSlot()
       for (;;) {
         this.lastSeen = seen.entry
         if (hasAnswer(seen.entry.state) || this.#callers === 0) break
@@ -89,18 +89,26 @@ export class Drive<Tx> {
     }
   }
 
-  async #begin(): Promise<Seen> {
-    const { clock } = this.#core.context
-    const askedAtMs = clock.monotonicMs()
-    const begun = await this.#askForLease(() => this.#beginOrRenew())
-    if (begun === null) throw this.#notOpen(null)
-    if (begun.created && begun.entry.state === 'executing')
-      return this.#carry({ ...begun, askedAtMs: this.#lostAskMs ?? askedAtMs })
-    if (!begun.created) await this.#check(begun.entry)
-    return this.#adopt(begun) ?? begun
+  /** Every effect comes through here: it waits where it has to, and for nothing else. */
+  async #beginInSlot(): Promise<Seen> {
+    const { slots, context } = this.#core
+    if (!slots.takeIfFree()) await slots.take()
+    try {
+      const askedAtMs = context.clock.monotonicMs()
+      const begun = await this.#askForLease(this.#beginOrRenew)
+      if (begun === null) throw this.#notOpen(null)
+      if (begun.created && begun.entry.state === 'executing') {
+        const { entry, nowMs } = begun
+        return await this.#carry({ entry, nowMs, askedAtMs: this.#lostAskMs ?? askedAtMs })
+      }
+      if (!begun.created) await this.#check(begun.entry)
+      return (await this.#adopt(begun)) ?? begun
+    } finally {
+      slots.give()
+    }
   }
 
-  #beginOrRenew(): Promise<Begun | null> {
+  readonly #beginOrRenew = (): Promise<Begun | null> => {
     const { prepared, generation } = this.#order
     const renewal = { intent: prepared.intent, terms: this.#terms }
     return generation === null || generation === 1
@@ -205,13 +213,11 @@ export class Drive<Tx> {
   }
 
   #askForLease<T>(ask: () => Promise<T>): Promise<T> {
-    const askedAtMs = this.#core.context.clock.monotonicMs()
-    return this.#untilAnswered(ask, () => {
-      this.#lostAskMs ??= askedAtMs
-    })
+    return this.#untilAnswered(ask, this.#core.context.clock.monotonicMs())
   }
 
-  async #untilAnswered<T>(ask: () => Promise<T>, onLost: () => void = () => undefined): Promise<T> {
+  /** `leaseAskedAtMs`: what is asked for is a lease, which may be granted though the answer is lost. */
+  async #untilAnswered<T>(ask: () => Promise<T>, leaseAskedAtMs: number | null = null): Promise<T> {
     const { clock, randomness } = this.#core.context
     for (let tries = 1; ; tries++) {
       try {
@@ -221,13 +227,15 @@ export class Drive<Tx> {
       } catch (error) {
         if (!isTransient(error)) throw error
         this.trouble = error
-        onLost()
+        if (leaseAskedAtMs !== null) this.#lostAskMs ??= leaseAskedAtMs
         if (this.#callers === 0) throw error
         await clock.sleep(backoffMs(randomness, tries, JOURNAL_RETRY))
       }
     }
   }
 }
+
+function ignore(): void {}
 
 function isTurnAwaited({ claimed, entry, nowMs }: Claimed): boolean {
   return !claimed && entry.serializeKey !== null && isClaimable(entry, nowMs)

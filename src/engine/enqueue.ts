@@ -48,12 +48,8 @@ export async function enqueuePrepared<Tx>(
 ): Promise<EnqueuedEffect[]> {
   const notBeforeMs = notBefore(clock, options.notBefore)
   const items = prepared.map(({ intent }) => ({ intent, notBeforeMs }))
-  const { tx } = options
-  const enqueued =
-    tx === undefined
-      ? await journal.transaction((own) => journal.enqueue(own, items))
-      : await journal.enqueue(tx, items)
-  await Promise.all(prepared.map((each, i) => checkReuse(journal, each, enqueued[i])))
+  const enqueued = await journal.enqueue(options.tx ?? null, items)
+  for (const [i, each] of prepared.entries()) await checkReuse(journal, each, enqueued[i])
   return prepared.map(({ intent: { id, reference } }, i) => ({ id, reference, created: enqueued[i]?.created === true }))
 }
 

@@ -72,14 +72,16 @@ export class Holder<Tx> {
   async #call({ entry, askedAtMs }: Held): Promise<Seen | null> {
     const { clock } = this.#context
     const { limits } = this.#effect.capabilities
-    const input = await this.#input(entry)
+    const reading = this.#input(entry)
+    const input = reading instanceof Promise ? await reading : reading
     const permit = this.#takePermit()
-    const end = input.ok
+    const { outcome, callOver, unreached } = input.ok
       ? await execute(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs, permit })
       : { outcome: unreadable(input.error), callOver: true, unreached: false }
     permit.giveBack()
-    const retryInMs = this.#retryInMs(entry, end.outcome)
-    return this.#record(entry, { type: 'attempt_ended', ...end, retryInMs, maxAttempts: limits.maxAttempts })
+    const retryInMs = this.#retryInMs(entry, outcome)
+    const { maxAttempts } = limits
+    return this.#record(entry, { type: 'attempt_ended', outcome, callOver, unreached, retryInMs, maxAttempts })
   }
 
   /** The entry is in doubt: end the doubt by evidence, or wait, or park it. */
@@ -162,15 +164,19 @@ export class Holder<Tx> {
     return ours ? seen : null
   }
 
-  async #input(entry: Entry): Promise<{ ok: true; value: unknown } | { ok: false; error: unknown }> {
-    try {
-      return { ok: true, value: await readInput(this.#effect, entry.input) }
-    } catch (error) {
-      return { ok: false, error }
-    }
+  /** A promise only where a schema has to be asked. It never rejects. */
+  #input(entry: Entry): Readable | Promise<Readable> {
+    const value = readInput(this.#effect, entry.input)
+    if (!(value instanceof Promise)) return { ok: true, value }
+    return value.then(
+      (validated: unknown) => ({ ok: true, value: validated }),
+      (error: unknown) => ({ ok: false, error }),
+    )
   }
 
   #retryInMs(entry: Entry, outcome: Outcome): number {
+    // Nothing is tried again after the usual end, and every effect comes through here.
+    if (outcome.kind === 'executed') return 0
     const asked = outcome.kind === 'not_executed' ? (outcome.retryAfterMs ?? 0) : 0
     // Calls that did not reach the service are not counted by the entry: their number is the service's.
     const tries = Math.max(entry.attempts, Math.min(this.#guard.failuresInARow, LONG_OUTAGE))
@@ -183,6 +189,9 @@ export class Holder<Tx> {
     if (entry.state === 'parked') tell(() => hooks.onParked?.(identityOf(entry), entry.reason), hooks.onError)
   }
 }
+
+/** An input as the effect's schema gives it, or the schema's refusal. */
+type Readable = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
 
 function unreadable(error: unknown): Outcome {
   const { message } = reasonOfError(error)

@@ -21,18 +21,31 @@ export interface Prepared {
 }
 
 /**
- * Checks an input and derives what identifies the effect.
+ * Checks an input and derives what identifies the effect; a promise only where a schema has to be asked.
  *
  * @throws {InvalidInputError} {@link InvalidKeyError} before anything is written or sent.
  */
-export async function prepare<Tx>(
+export function prepare<Tx>(
   effect: RuntimeEffect<Tx>,
   namespace: string,
   raw: unknown,
   generation: number,
-): Promise<Prepared> {
+): Prepared | Promise<Prepared> {
   const stored = toJson(raw)
-  const input = await readInput(effect, stored)
+  const input = readInput(effect, stored)
+  return input instanceof Promise
+    ? input.then((validated: unknown) => prepared(effect, { namespace, stored, input: validated, generation }))
+    : prepared(effect, { namespace, stored, input, generation })
+}
+
+interface Checked {
+  readonly namespace: string
+  readonly stored: JsonValue
+  readonly input: unknown
+  readonly generation: number
+}
+
+function prepared<Tx>(effect: RuntimeEffect<Tx>, { namespace, stored, input, generation }: Checked): Prepared {
   const key = checkKey(effect.key(input), 'key')
   const identifying = effect.fingerprint === undefined ? stored : toJson(effect.fingerprint(input), 'fingerprint')
   return {

@@ -12,27 +12,32 @@ export class Slots {
 
   /** `place`: among those that wait. */
   async use<T>(work: () => Promise<T>, place: 'first' | 'last' = 'last'): Promise<T> {
-    await this.#take(place)
+    if (!this.takeIfFree()) await this.take(place)
     try {
       return await work()
     } finally {
-      this.#give()
+      this.give()
     }
   }
 
-  async #take(place: 'first' | 'last'): Promise<void> {
-    if (this.#free > 0) {
-      this.#free--
-      return
-    }
-    await new Promise<void>((resolve) => {
+  /** Takes a free slot, if there is one: whoever gets it gives it back. */
+  takeIfFree(): boolean {
+    if (this.#free === 0) return false
+    this.#free--
+    return true
+  }
+
+  /** Resolves with a slot, which the caller gives back. */
+  take(place: 'first' | 'last' = 'last'): Promise<void> {
+    if (this.takeIfFree()) return Promise.resolve()
+    return new Promise((resolve) => {
       if (place === 'first') this.#waiting.unshift(resolve)
       else this.#waiting.push(resolve)
     })
   }
 
   // Handed over, not freed: a newcomer cannot slip in between.
-  #give(): void {
+  give(): void {
     const next = this.#waiting.shift()
     if (next === undefined) this.#free++
     else next()

@@ -117,11 +117,12 @@ export interface Journal<Tx = unknown> {
   tie?(tx: Tx): Tx
 
   /**
-   * Writes pending entries inside the caller's own transaction: they exist once that commits. An entry that exists
-   * already stays as it is. The order of one call, and of calls after one another, is the order for `serializeKey`.
+   * Writes pending entries inside the caller's own transaction: they exist once that commits. With null, in one of its
+   * own: they are durable when it returns. An entry that exists already stays as it is. The order of one call, and of
+   * calls after one another, is the order for `serializeKey`.
    */
   enqueue(
-    tx: Tx,
+    tx: Tx | null,
     intents: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
   ): Promise<readonly Enqueued[]>
 

@@ -19,8 +19,14 @@ export function reference(namespace: string, effect: string, key: string, genera
 
 /** The first eight characters of every reference of this effect in this namespace. */
 export function referencePrefix(namespace: string, effect: string): string {
-  return `c${digest([namespace, effect]).slice(0, TAG_LENGTH)}`
+  if (last.namespace !== namespace || last.effect !== effect) {
+    last = { namespace, effect, prefix: `c${digest([namespace, effect]).slice(0, TAG_LENGTH)}` }
+  }
+  return last.prefix
 }
+
+// A process asks for the same one over and over, and it is a third of what a reference costs.
+let last = { namespace: '', effect: '', prefix: `c${digest(['', '']).slice(0, TAG_LENGTH)}` }
 
 /**
  * The id of the entry of (namespace, effect, key), as a UUID of version 8 (RFC 9562, section 5.8: custom): every

@@ -63,28 +63,49 @@ export class ServiceGuard {
 
   /** A call begins. It is counted also where it is not free: a caller of `perform` waits for nobody. */
   begin(): Permit {
-    let begunAtMs = this.#clock.monotonicMs()
-    this.#rate?.begin(begunAtMs)
     this.#breaker.begin()
-    let open = true
-    const close = (news: CallNews): void => {
-      if (!open) return
-      open = false
-      const nowMs = this.#clock.monotonicMs()
-      this.#breaker.end(news.reached, nowMs)
-      if (news.retryAfterMs !== null) this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + news.retryAfterMs)
-    }
-    return {
-      start: () => {
-        this.#rate?.giveBack(begunAtMs)
-        begunAtMs = this.#clock.monotonicMs()
-        this.#rate?.begin(begunAtMs)
-      },
-      end: close,
-      giveBack: () => {
-        if (open) this.#rate?.giveBack(begunAtMs)
-        close({ reached: null, retryAfterMs: null })
-      },
-    }
+    return new OpenPermit(this.#clock, this.#rate, this.#end)
+  }
+
+  readonly #end = (news: CallNews): void => {
+    const nowMs = this.#clock.monotonicMs()
+    this.#breaker.end(news.reached, nowMs)
+    if (news.retryAfterMs !== null) this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + news.retryAfterMs)
+  }
+}
+
+const NEVER_MADE: CallNews = { reached: null, retryAfterMs: null }
+
+class OpenPermit implements Permit {
+  readonly #clock: Clock
+  readonly #rate: RateLimit | null
+  readonly #onEnd: (news: CallNews) => void
+  #begunAtMs: number
+  #open = true
+
+  constructor(clock: Clock, rate: RateLimit | null, onEnd: (news: CallNews) => void) {
+    this.#clock = clock
+    this.#rate = rate
+    this.#onEnd = onEnd
+    this.#begunAtMs = clock.monotonicMs()
+    rate?.begin(this.#begunAtMs)
+  }
+
+  start(): void {
+    this.#rate?.giveBack(this.#begunAtMs)
+    this.#begunAtMs = this.#clock.monotonicMs()
+    this.#rate?.begin(this.#begunAtMs)
+  }
+
+  end(news: CallNews): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#onEnd(news)
+  }
+
+  giveBack(): void {
+    if (!this.#open) return
+    this.#rate?.giveBack(this.#begunAtMs)
+    this.end(NEVER_MADE)
   }
 }

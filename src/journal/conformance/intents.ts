@@ -252,6 +252,20 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
       },
     },
     {
+      name: 'without a transaction, what was enqueued is there when the call returns, and known ones are told as such',
+      run: async ({ journal }, world) => {
+        const [existing, fresh] = [world.intent(), world.intent({ input: { quoted: '"\\\n{},NULL' } })]
+        const entry = await beginNew(journal, existing, termsOf('me'))
+        const items = [fresh, existing, fresh].map((intent) => ({ intent, notBeforeMs: null }))
+        assert.deepEqual(areNew(await journal.enqueue(null, items)), [true, false, false])
+        assert.deepEqual(areNew(await journal.enqueue(null, items)), [false, false, false])
+        const { createdAtMs } = await readEntry(journal, fresh.id)
+        assert.deepEqual(await readEntry(journal, fresh.id), toMicros(enqueue(fresh, createdAtMs, createdAtMs)))
+        assert.deepEqual(await readEntry(journal, existing.id), toMicros(entry))
+        assert.deepEqual(await journal.enqueue(null, []), [])
+      },
+    },
+    {
       name: 'an enqueued entry is not taken before its time',
       run: async ({ journal, transaction }, world) => {
         const intent = world.intent()

@@ -21,7 +21,6 @@ import {
   type Journal,
   type JournalTime,
   type JournalWrite,
-  type JsonValue,
   type LeaseService,
   type Renewal,
   type Seen,
@@ -33,6 +32,7 @@ import { lastExecutedFirst, settledByEvidence } from '../evidence.js'
 import { mayRenew, renewed } from '../renewal.js'
 import { isSettleable, markSettled, noteSettlementFailure } from '../settlement.js'
 import { MemoryCompensations } from './compensations.js'
+import { copy } from './copy.js'
 import { MemoryInbox } from './inbox.js'
 import { MemoryTransaction } from './transaction.js'
 import { hasTurn } from './turns.js'
@@ -107,9 +107,10 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   }
 
   async enqueue(
-    tx: MemoryTransaction,
+    tx: MemoryTransaction | null,
     items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
   ): Promise<readonly Enqueued[]> {
+    if (tx === null) return this.transaction((own) => this.enqueue(own, items))
     await this.#pause('enqueue', 'before')
     const enqueued: Enqueued[] = []
     for (const { intent, notBeforeMs } of items) {
@@ -387,13 +388,4 @@ function isFresh(entry: Entry): number {
 
 function enqueuedOf({ state, generation, fingerprint }: Entry, created: boolean): Enqueued {
   return { created, state, generation, fingerprint }
-}
-
-/** What leaves or enters the journal is a copy: nobody changes a row by changing an object. */
-function copy(entry: Entry): Entry {
-  return { ...entry, input: copyJson(entry.input), receipt: copyJson(entry.receipt) }
-}
-
-function copyJson(value: JsonValue): JsonValue {
-  return typeof value === 'object' && value !== null ? structuredClone(value) : value
 }

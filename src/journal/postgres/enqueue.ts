@@ -1,7 +1,8 @@
 import { type Enqueued, type Intent, JournalError, type State } from '../../protocol/index.js'
 import type { Clock } from '../../system/index.js'
+import { bareArray } from './array-literal.js'
 import type { PostgresTransaction } from './client.js'
-import { intentColumns } from './parameters.js'
+import { intentColumns, intentTexts } from './parameters.js'
 import type { Statements } from './statements.js'
 
 /** An intent to enqueue, with its place in the caller's order. */
@@ -11,14 +12,28 @@ export interface EnqueueItem {
   readonly position: number
 }
 
-/** The parameters of the statement `enqueue`; `channel`: where to tell of it. */
-export function enqueueValues(items: readonly EnqueueItem[], channel: string | null): unknown[] {
+/** The parameters of the statement `enqueue` for whatever driver the caller has; `channel`: where to tell of it. */
+function enqueueValues(items: readonly EnqueueItem[], channel: string | null): unknown[] {
   return [
     ...intentColumns(items.map((item) => item.intent)),
-    items.map(({ notBeforeMs }) => (notBeforeMs === null ? null : Math.ceil(notBeforeMs * 1000))),
+    items.map(notBeforeMicros),
     items.map(({ position }) => position),
     channel,
   ]
+}
+
+/** The same for the journal's own driver. */
+export function enqueueTexts(items: readonly EnqueueItem[], channel: string | null): (string | null)[] {
+  return [
+    ...intentTexts(items.map((item) => item.intent)),
+    bareArray(items.map(notBeforeMicros)),
+    bareArray(items.map(({ position }) => position)),
+    channel,
+  ]
+}
+
+function notBeforeMicros({ notBeforeMs }: EnqueueItem): number | null {
+  return notBeforeMs === null ? null : Math.ceil(notBeforeMs * 1000)
 }
 
 /** While one process enqueues much, it wakes dispatchers no oftener than this: they are awake then, or look soon. */
@@ -61,7 +76,7 @@ export async function enqueueIn(
   const others = items.filter((_, i) => isNew[i] === false).map(({ intent }) => intent.id)
   const standing = others.length === 0 ? new Map<string, Enqueued>() : await standingIn(tx, sql, others)
   return items.map(({ intent }, i) => {
-    if (isNew[i] === true) return { created: true, state: 'pending', generation: 1, fingerprint: intent.fingerprint }
+    if (isNew[i] === true) return enqueuedNow(intent)
     const stands = standing.get(intent.id)
     if (stands === undefined) throw removedMeanwhile(intent.id)
     return stands
@@ -82,6 +97,10 @@ async function standingIn(
       { created: false, state: state as State, generation: Number(generation), fingerprint },
     ]),
   )
+}
+
+export function enqueuedNow({ fingerprint }: Intent): Enqueued {
+  return { created: true, state: 'pending', generation: 1, fingerprint }
 }
 
 /** The entry was there a moment ago, and is not any more. */

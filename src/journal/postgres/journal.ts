@@ -32,7 +32,7 @@ import { PostgresCompensations } from './compensations.js'
 import { outliveBrokenConnections } from './connection.js'
 import { Database } from './database.js'
 import { DueEntries, type EffectName } from './due.js'
-import { enqueueIn, enqueueValues, removedMeanwhile, WakeUps } from './enqueue.js'
+import { type EnqueueItem, enqueuedNow, enqueueIn, enqueueTexts, removedMeanwhile, WakeUps } from './enqueue.js'
 import { PostgresInbox } from './inbox.js'
 import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
@@ -168,12 +168,10 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   /** Those with a `serializeKey` only come to wait for their turn. */
   async #beginPending(items: readonly BeginItem[]): Promise<Begun[]> {
-    const values = enqueueValues(
+    const created = await this.#enqueueNow(
       items.map(({ intent }, position) => ({ intent, notBeforeMs: null, position })),
       null,
     )
-    const rows = await this.#database.write('write an intent', this.#sql.enqueue, values)
-    const created = new Set(rows.map((row) => row[0]))
     const standing = await this.#read(items.map((item) => item.intent.id))
     return items.map(({ intent }) => {
       const seen = standing.get(intent.id)
@@ -197,15 +195,41 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async enqueue(
-    tx: PostgresTransaction,
+    tx: PostgresTransaction | null,
     items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
   ): Promise<readonly Enqueued[]> {
-    await this.#schema.readyIn(tx)
+    await (tx === null ? this.#prepare() : this.#schema.readyIn(tx))
     return inOrderOfIds(
       items.map((item, position) => ({ ...item, position })),
       ({ intent }) => intent.id,
-      (ordered) => enqueueIn(tx, this.#sql, { items: ordered, channel: this.#wakeUps.channelFor(ordered) }),
+      (ordered) => {
+        const channel = this.#wakeUps.channelFor(ordered)
+        return tx === null
+          ? this.#enqueueAlone(ordered, channel)
+          : enqueueIn(tx, this.#sql, { items: ordered, channel })
+      },
     )
+  }
+
+  async #enqueueAlone(items: readonly EnqueueItem[], channel: string | null): Promise<Enqueued[]> {
+    const created = await this.#enqueueNow(items, channel)
+    // Of two with one id, the first is the new one.
+    const isNew = items.map(({ intent }) => created.delete(intent.id))
+    const others = items.filter((_, i) => isNew[i] === false).map(({ intent }) => intent.id)
+    const standing = others.length === 0 ? new Map<string, Seen>() : await this.#read(others)
+    return items.map(({ intent }, i) => {
+      if (isNew[i] === true) return enqueuedNow(intent)
+      const seen = standing.get(intent.id)
+      if (seen === undefined) throw removedMeanwhile(intent.id)
+      const { state, generation, fingerprint } = seen.entry
+      return { created: false, state, generation, fingerprint }
+    })
+  }
+
+  /** Writes pending entries in a transaction of their own: the ids of those that are new. */
+  async #enqueueNow(items: readonly EnqueueItem[], channel: string | null): Promise<Set<string>> {
+    const rows = await this.#database.write('write an intent', this.#sql.enqueue, enqueueTexts(items, channel))
+    return new Set(rows.map((row) => row[0] ?? ''))
   }
 
   async transaction<Result>(work: (tx: PostgresTransaction) => Promise<Result>): Promise<Result> {

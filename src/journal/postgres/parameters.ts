@@ -19,6 +19,23 @@ export function intentColumns(intents: readonly Intent[]): unknown[] {
   ]
 }
 
+/** The same, as the journal's own driver takes them. */
+export function intentTexts(intents: readonly Intent[]): string[] {
+  return [
+    bareArray(intents.map((each) => each.id)),
+    textArray(intents.map((each) => each.namespace)),
+    textArray(intents.map((each) => each.effect)),
+    textArray(intents.map((each) => each.key)),
+    bareArray(intents.map((each) => each.generation)),
+    bareArray(intents.map((each) => each.reference)),
+    textArray(intents.map((each) => JSON.stringify(each.input))),
+    bareArray(intents.map((each) => each.fingerprint)),
+    textArray(intents.map((each) => each.serializeKey)),
+    textArray(intents.map((each) => each.group)),
+    bareArray(intents.map((each) => each.hasSettledHandler)),
+  ]
+}
+
 interface BeginItem {
   readonly intent: Intent
   readonly terms: ClaimTerms

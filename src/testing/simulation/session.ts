@@ -71,10 +71,10 @@ export class Session implements Journal<MemoryTransaction> {
 
   /** Inside the application's own transaction: its statements fail with the transaction, not on their own. */
   enqueue(
-    tx: MemoryTransaction,
+    tx: MemoryTransaction | null,
     items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
   ): Promise<readonly Enqueued[]> {
-    return this.#journal.enqueue(tx, items)
+    return tx === null ? this.transaction((own) => this.enqueue(own, items)) : this.#journal.enqueue(tx, items)
   }
 
   claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {

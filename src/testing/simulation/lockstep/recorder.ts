@@ -87,10 +87,10 @@ function recorded(journal: Journal<MemoryTransaction>, notes: Notes): Journal<Me
     begin: (items) =>
       notes.call(on(), { operation: 'begin', arguments: [items] }, ({ journal }) => journal.begin(items)),
     enqueue: (tx, items) => {
+      const asked = { operation: 'enqueue', arguments: [items] } as const
+      if (tx === null) return notes.call(on(), asked, ({ journal }) => journal.enqueue(null, items))
       const number = notes.numberOf(tx)
-      return notes.call(on(tx), { operation: 'enqueue', arguments: [items] }, ({ journal, inside }) =>
-        journal.enqueue(inside(number), items),
-      )
+      return notes.call(on(tx), asked, ({ journal, inside }) => journal.enqueue(inside(number), items))
     },
     claim: (id, terms) =>
       notes.call(on(), { operation: 'claim', arguments: [id, terms] }, ({ journal }) => journal.claim(id, terms)),
