@@ -1,3 +1,5 @@
+import type { RestatePlace } from './restate.js'
+
 /** What the client's process is told, one after the other. */
 export type ClientOrder =
   | {
@@ -5,6 +7,7 @@ export type ClientOrder =
       readonly system: string
       readonly databaseUrl: string
       readonly redisUrl: string
+      readonly restate: RestatePlace | null
       readonly serviceUrl: string
       readonly callers: number
       readonly lostAfterMs: number | null

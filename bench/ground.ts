@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import { hasPgbench } from './has-pgbench.js'
+import { type RestatePlace, type RestateServer, restateProgram, startRestate } from './restate.js'
 import { type OwnServer, openPostgres, type PostgresServer, startRedis } from './servers.js'
 import { ServiceProcess } from './service/channel.js'
 import type { System } from './system.js'
@@ -9,6 +10,7 @@ export interface Address {
   readonly system: string
   readonly databaseUrl: string
   readonly redisUrl: string
+  readonly restate: RestatePlace | null
   readonly serviceUrl: string
 }
 
@@ -21,6 +23,8 @@ export class Ground {
   readonly #hasPgbench: boolean
   readonly #redis: Readonly<Record<'everysec' | 'always', OwnServer | null>>
   #databases = 0
+  readonly #restateProgram = restateProgram()
+  #restate: RestateServer | null = null
 
   private constructor(
     postgres: PostgresServer,
@@ -61,7 +65,9 @@ export class Ground {
   }
 
   /** Why the system cannot be measured here; null when it can. */
-  lacks({ needsRedis, pgbench }: System): string | null {
+  lacks({ needsRedis, needsRestate, pgbench }: System): string | null {
+    if (needsRestate === true && this.#restateProgram === null)
+      return 'no Restate server from npm for this kind of machine'
     if (pgbench !== undefined && !this.#hasPgbench)
       return 'no pgbench on this machine (Debian: apt-get install postgresql-contrib)'
     return needsRedis !== undefined && this.#redis[needsRedis] === null
@@ -73,23 +79,35 @@ export class Ground {
     return this.#redis.always?.version ?? this.#redis.everysec?.version ?? null
   }
 
-  /** A new database, an emptied Redis, and a service that has forgotten all. */
+  /** A new database, an emptied Redis, a Restate that has begun anew, and a service that has forgotten all. */
   async fresh(system: System, gatewayMs: number): Promise<Address> {
     const databaseUrl = await this.postgres.createDatabase(`bench_${++this.#databases}`)
     await this.postgres.admin.query('CHECKPOINT')
     await this.service.reset(gatewayMs)
     const redis = system.needsRedis === undefined ? null : this.#redis[system.needsRedis]
     if (redis !== null) await emptied(redis.url)
-    return { system: system.name, databaseUrl, redisUrl: redis?.url ?? '', serviceUrl: this.service.url }
+    const restate = system.needsRestate === true ? await this.#newRestate() : null
+    return { system: system.name, databaseUrl, redisUrl: redis?.url ?? '', restate, serviceUrl: this.service.url }
   }
 
-  /** Removes the database that was made last. */
+  async #newRestate(): Promise<RestatePlace | null> {
+    await this.#restate?.stop()
+    this.#restate = this.#restateProgram === null ? null : await startRestate(this.#restateProgram)
+    if (this.#restate === null) return null
+    const { ingressUrl, adminUrl, workerPort } = this.#restate
+    return { ingressUrl, adminUrl, workerPort }
+  }
+
+  /** Removes the database that was made last, and a Restate with it. */
   async clear(): Promise<void> {
+    await this.#restate?.stop()
+    this.#restate = null
     await this.postgres.dropDatabase(`bench_${this.#databases}`)
   }
 
   async close(): Promise<void> {
     this.service.stop()
+    await this.#restate?.stop()
     await Promise.all([this.postgres.stop(), this.#redis.everysec?.stop(), this.#redis.always?.stop()])
   }
 }

@@ -91,7 +91,7 @@ async function open(name: string, entries: number): Promise<Journal> {
   const startedMs = performance.now()
   await plant(databaseUrl, entries)
   console.error(`planted ${count(entries)} entries in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`)
-  const opening = { system: 'counterfoil', databaseUrl, redisUrl: '', serviceUrl: service.url }
+  const opening = { system: 'counterfoil', databaseUrl, redisUrl: '', restate: null, serviceUrl: service.url }
   const client = await ClientProcess.open({ ...opening, callers: CALLERS, lostAfterMs: null })
   return { entries, databaseUrl, client, costs: [] }
 }

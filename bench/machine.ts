@@ -11,6 +11,8 @@ const PACKAGES = [
   'graphile-worker',
   'bullmq',
   '@dbos-inc/dbos-sdk',
+  '@restatedev/restate-server',
+  '@restatedev/restate-sdk',
   '@aws-lambda-powertools/idempotency',
 ]
 

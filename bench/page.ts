@@ -39,9 +39,10 @@ killed by SIGKILL with 64 calls in flight that the service carries out: how many
 const BOUNDS = `## Where the time goes
 
 \`npm run bench -- --systems counterfoil --callers 256 --profile FOLDER\` writes CPU profiles of the client. At saturation
-an effect is bounded by its client's CPU, in which Node's HTTP client has the largest part; the rest is the making of
-promises and timers, the JSON and the hashes that name an effect, and two statements' rows on their way. The database
-spends its part on the row's constraints (each state's invariants stand there too) and on one index.`
+an effect is bounded by its client's CPU: a third is Node's HTTP client and its system calls, a quarter the collection of
+garbage (24 kB an effect: promises, timers, the entry's forms), and the rest the JSON and the hashes that name an effect
+and two statements' rows on their way. With one caller it is bounded by its two commits: each waits for the disk, and
+for a statement's way through the server, of which each row's rules are a part.`
 
 function speedTable(run: Results, gatewayMs: number): string {
   const rows = run.rows.filter((row) => row.gatewayMs === gatewayMs)

@@ -1,3 +1,4 @@
+import type { RestatePlace } from './restate.js'
 import type { PaymentService, Receipt } from './service/client.js'
 
 /** What every system is asked to pay, once for each id. */
@@ -12,10 +13,12 @@ export function orderOf(id: string): Order {
   return { id, customerId: `customer-of-${id}`, cents: 1299, currency: 'eur' }
 }
 
-/** What a system works with. Everything is fresh: a database of its own, a Redis without keys. */
+/** What a system works with. Everything is fresh: a database of its own, a Redis without keys, an empty Restate. */
 export interface Place {
   readonly databaseUrl: string
   readonly redisUrl: string
+  /** Null for a system that needs none. */
+  readonly restate: RestatePlace | null
   readonly service: PaymentService
   /** How many effects are asked for at once; a system may size its pools and batches by it. */
   readonly callers: number
@@ -47,6 +50,7 @@ export interface System {
   /** Where the effects of its callers stand in line: a queue is kept full, so that it never waits for callers. */
   readonly isQueue: boolean
   readonly needsRedis?: 'everysec' | 'always'
+  readonly needsRestate?: true
   /** It makes no call and runs in no client: the database alone. */
   readonly pgbench?: PgbenchForm
   /** It survives the loss of its worker by itself; otherwise the callers ask again, as a redelivered message would. */

@@ -8,6 +8,7 @@ import { graphileWorker } from './graphile-worker.js'
 import { pgBoss } from './pg-boss.js'
 import { pgbenchBatched, pgbenchOneByOne } from './pgbench.js'
 import { powertools } from './powertools.js'
+import { restate } from './restate.js'
 import { twoCommits } from './two-commits.js'
 
 /** Everything that is measured, in the order of the table. */
@@ -24,6 +25,7 @@ export const SYSTEMS: readonly System[] = [
   bullmqEverysec,
   bullmqAlways,
   dbos,
+  restate,
   powertools,
 ]
 
