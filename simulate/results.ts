@@ -62,7 +62,13 @@ export interface Figures {
   }[]
   readonly mutants: readonly { readonly name: string; readonly killedAtSeed: number | null }[]
   /** Histories that were done again on PostgreSQL, counted from the first seed. */
-  readonly sql: { readonly seeds: number; readonly operations: number; readonly differences: readonly Difference[] }
+  readonly sql: {
+    readonly seeds: number
+    /** Of these, those that were compared up to an operation whose answer nothing decides, and no further. */
+    readonly undecided: number
+    readonly operations: number
+    readonly differences: readonly Difference[]
+  }
 }
 
 /** Everything that a run has brought. */
@@ -71,7 +77,7 @@ export class Results {
   readonly #exhausted: Exhausted[] = []
   readonly #verdicts: Verdict[] = []
   readonly #firstSeed: number
-  #sql: LockstepSummary = { histories: 0, operations: 0, differences: [] }
+  #sql: LockstepSummary = { histories: 0, undecided: 0, operations: 0, differences: [] }
 
   constructor(firstSeed: number) {
     this.#firstSeed = firstSeed
@@ -112,6 +118,7 @@ export class Results {
       mutants: this.#hunted.map(({ name, killedBy }) => ({ name, killedAtSeed: killedBy?.seed ?? null })),
       sql: {
         seeds: this.#sql.histories,
+        undecided: this.#sql.undecided,
         operations: this.#sql.operations,
         differences: this.#sql.differences,
       },
@@ -168,7 +175,7 @@ export class Results {
   }
 
   #ofSql(): string[] {
-    const { histories, operations, differences } = this.#sql
+    const { histories, undecided, operations, differences } = this.#sql
     if (histories === 0) return []
     const lastSeed = this.#firstSeed + histories - 1
     const told = differences
@@ -180,8 +187,11 @@ export class Results {
     return [
       `Histories done again on PostgreSQL: ${histories} (seeds ${this.#firstSeed} to ${lastSeed}), ${operations} operations`,
       differences.length === 0
-        ? '  every answer and every row is the same on both journals'
+        ? '  every answer and every row that was compared is the same on both journals'
         : `  ${differences.length} come out otherwise than on the memory journal`,
+      ...(undecided === 0
+        ? []
+        : [`  ${undecided} compared only up to where two effects of one serializeBy key came in one millisecond`]),
       ...told,
     ]
   }

@@ -180,7 +180,10 @@ export interface Journal<Tx = unknown> {
   /** Notes a failed handler: due again in `retryInMs`, or `dead` when null. The outcome is untouched (P8). */
   settlementFailed(id: string, retryInMs: number | null): Promise<void>
 
-  /** Milliseconds until the next entry of these effects is due (0: now); null where none is. Never too many; it may be too few. */
+  /**
+   * Milliseconds until the next entry of these effects is due (0: now); null where none is. Never too many; a journal may
+   * answer too few, which costs a look for nothing.
+   */
   nextDueInMs(effects: readonly { readonly namespace: string; readonly effect: string }[]): Promise<number | null>
 
   /** Writes what somebody learned who does not hold the entry; null: it had moved on, or is held, and nothing was changed. */

@@ -1,5 +1,5 @@
 import type { MemoryTransaction } from '../../../journal/memory/index.js'
-import type { Entry, Journal, LeaseService } from '../../../protocol/index.js'
+import type { CompensationOrder, Entry, Journal, LeaseService } from '../../../protocol/index.js'
 import type { Database } from '../database.js'
 import type { Again, Kind, Recorded } from './recording.js'
 
@@ -14,11 +14,33 @@ export class Recorder {
   readonly events: Recorded[] = []
   readonly #numbers = new Map<MemoryTransaction, number>()
   #rows: ReadonlyMap<string, Entry> = new Map()
+  #journal: Journal<MemoryTransaction> | null = null
 
   /** The journal of `database` for the engine in the life `who`. */
   readonly listen = (database: Database, who: number): Journal<MemoryTransaction> => {
     const stamp = (): Stamp => ({ nowMs: database.nowMs, who, changed: this.#changes(database) })
-    return recorded(database.journal, new Notes(this.events, this.#numbers, stamp))
+    const journal = recorded(database.journal, new Notes(this.events, this.#numbers, stamp))
+    this.#journal = journal
+    return journal
+  }
+
+  /** Asks at the end for what the rows of entries do not show: former generations, and what has been undone. */
+  async finish(): Promise<void> {
+    const journal = this.#journal
+    if (journal === null) return
+    for (const id of this.#rows.keys()) await journal.earlierFingerprints(id)
+    for (const order of this.#orders()) {
+      await journal.compensations.read(order.undoId)
+      await journal.compensations.undoneOf(order)
+    }
+  }
+
+  #orders(): readonly CompensationOrder[] {
+    return this.events.flatMap((event) =>
+      event.what === 'called' && event.operation === 'compensations.begin'
+        ? [event.arguments[0] as CompensationOrder]
+        : [],
+    )
   }
 
   // A row of the memory journal is never changed, but replaced.

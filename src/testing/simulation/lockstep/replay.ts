@@ -4,6 +4,7 @@ import type { Clock } from '../../../system/index.js'
 import { comparable, type Difference, isSame, textOf, wordsOf } from './difference.js'
 import { type OpenTransaction, openSettlement, openTransaction } from './open-transaction.js'
 import type { Again, Called, Ended, Opened, Recorded, Recording } from './recording.js'
+import { hasTie } from './ties.js'
 import type { VirtualTime } from './virtual-time.js'
 
 /** Makes the journal of one life. */
@@ -12,6 +13,9 @@ export type MakeJournal = (pool: PostgresPool, clock: Clock) => Journal<Postgres
 /** The tables are there, and no wake-up is waited for. */
 export const productionJournal: MakeJournal = (pool, clock) =>
   postgresJournal(pool, { migrate: false, listen: false, clock })
+
+/** What is answered by whose turn it is. */
+const TAKES_TURNS: ReadonlySet<string> = new Set(['claim', 'heads'])
 
 /** Two answers as texts: they should be the same. */
 interface Answers {
@@ -34,20 +38,28 @@ export class Replay {
   readonly #rows = new Map<string, Entry>()
   #done = 0
 
+  /** How many operations have been done. */
+  get done(): number {
+    return this.#done
+  }
+
   constructor(recording: Recording, time: VirtualTime, makeJournal: MakeJournal = productionJournal) {
     this.#recording = recording
     this.#time = time
     this.#makeJournal = makeJournal
   }
 
-  /** The first difference; null: there is none. */
-  async run(): Promise<Difference | null> {
+  /** The first difference; null: there is none; undecided: the first one says nothing (see {@link hasTie}). */
+  async run(): Promise<Difference | 'undecided' | null> {
     try {
       for (const event of this.#recording.events) {
         this.#done++
         this.#time.nowMs = event.nowMs
         const answers = await this.#again(event)
-        if (answers.memory !== answers.postgres) return this.#difference(this.#done, wordsOf(event), answers)
+        if (answers.memory !== answers.postgres) {
+          const isUndecided = event.what === 'called' && TAKES_TURNS.has(event.operation) && hasTie(this.#rows)
+          return isUndecided ? 'undecided' : this.#difference(this.#done, wordsOf(event), answers)
+        }
         for (const entry of event.changed) this.#rows.set(entry.id, entry)
         const rows = await this.#compareRows(event.who, event.changed)
         if (rows !== null) return this.#difference(this.#done, `a row after ${wordsOf(event)}`, rows)

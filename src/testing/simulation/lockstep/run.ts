@@ -23,6 +23,8 @@ export interface LockstepRun {
 /** What both journals said. */
 export interface LockstepSummary {
   readonly histories: number
+  /** Those that were compared no further than to where the simulated clock is too coarse to say whose turn it is. */
+  readonly undecided: number
   /** How many operations were done on both. */
   readonly operations: number
   /** The first of each history that has one, by seed. */
@@ -40,20 +42,24 @@ export async function lockstep(run: LockstepRun): Promise<LockstepSummary> {
   const differences: Difference[] = []
   let operations = 0
   let histories = 0
+  let undecided = 0
   for (let seed = firstSeed; seed < firstSeed + seeds && differences.length < enough; seed++, histories++) {
     const recording = await record(seed, doubt)
     await empty(pool)
-    const difference = await new Replay(recording, time, makeJournal).run()
-    operations += difference?.at ?? recording.events.length
-    if (difference !== null) differences.push(difference)
+    const replay = new Replay(recording, time, makeJournal)
+    const outcome = await replay.run()
+    operations += replay.done
+    if (outcome === 'undecided') undecided++
+    else if (outcome !== null) differences.push(outcome)
   }
-  return { histories, operations, differences }
+  return { histories, undecided, operations, differences }
 }
 
 /** Plays a history and takes down what it asks of its journal. */
 export async function record(seed: number, doubt?: Doubt): Promise<Recording> {
   const recorder = new Recorder()
   const world = await playOne(scenarioOf(seed, doubt), { listen: recorder.listen })
+  await recorder.finish()
   return { seed, events: recorder.events, rows: [...world.rows.values()] }
 }
 
