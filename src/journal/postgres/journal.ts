@@ -37,7 +37,7 @@ import { PostgresInbox } from './inbox.js'
 import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { Outcomes } from './outcomes.js'
-import { beginColumns } from './parameters.js'
+import { beginColumns, beginValues } from './parameters.js'
 import { byId, entryOf, jsonText, seenOf, timesById } from './row.js'
 import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
 import { quoteIdentifier } from './statement.js'
@@ -184,8 +184,16 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   async #create(items: readonly BeginItem[]): Promise<Map<string, JournalTime>> {
     const batch = this.#batches.take()
     const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
-    const values = [...beginColumns(items), batch, longestLeaseMs]
-    const created = timesById(await this.#database.write('write an intent', this.#sql.begin, values))
+    const [only] = items
+    const rows =
+      only !== undefined && items.length === 1
+        ? await this.#database.write('write an intent', this.#sql.beginOne, [...beginValues(only), batch])
+        : await this.#database.write('write an intent', this.#sql.begin, [
+            ...beginColumns(items),
+            batch,
+            longestLeaseMs,
+          ])
+    const created = timesById(rows)
     this.#batches.begun(batch, [...created.keys()], longestLeaseMs)
     return created
   }

@@ -22,7 +22,7 @@ import {
   totalsOfRun,
   unlistedEntries,
 } from './sql/audit-match.js'
-import { beginEntries, enqueueEntries, standingEntries } from './sql/begin.js'
+import { beginEntries, beginEntry, enqueueEntries, standingEntries } from './sql/begin.js'
 import { claimDueEntries, claimEntry, headEntries } from './sql/claim.js'
 import {
   endCompensation,
@@ -47,16 +47,18 @@ import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/r
 import { renewEntry } from './sql/renew.js'
 import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
 import { sweepBatches } from './sql/sweep.js'
-import { writeChanges, writeSuccesses } from './sql/write.js'
+import { writeChanges, writeSuccess, writeSuccesses } from './sql/write.js'
 import type { QuotedSchema, Statement } from './statement.js'
 
 const SQL = {
   begin: beginEntries,
+  beginOne: beginEntry,
   enqueue: enqueueEntries,
   standing: standingEntries,
   heads: headEntries,
   write: writeChanges,
   succeed: writeSuccesses,
+  succeedOne: writeSuccess,
   claim: claimEntry,
   claimDue: claimDueEntries,
   read: readEntries,

@@ -43,6 +43,39 @@ RETURNING e.id, ${NOW_MICROS}`,
 })
 
 /**
+ * The same for one entry: what a lone caller waits for. A list of one costs the server half as much again, for the
+ * functions that take it apart (measured: 196 against 147 microseconds, where a bare `SELECT 1` takes 37).
+ *
+ * Parameters: $1 id, $2 key, $3 reference, $4 input (JSON), $5 fingerprint, $6 group_key, $7 owner, $8 namespace,
+ * $9 effect, $10 generation, $11 whether it has a `settled` handler, $12 lease in ms, $13 longest call in ms, and $14 the
+ * id of the batch. A returned row as above.
+ */
+export const beginEntry: StatementFor = (schema) => ({
+  name: 'counterfoil_begin_one_1',
+  text: `
+WITH batch AS (
+  INSERT INTO ${schema}.batches (id, due_at, ids)
+  VALUES ($14::uuid, ${NOW} + $12::double precision * interval '1 millisecond', ARRAY[$1::uuid])
+  ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, ids = excluded.ids
+)
+INSERT INTO ${schema}.entries AS e (
+  id, key, reference, input, fingerprint, group_key, namespace, effect, generation,
+  state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
+) VALUES (
+  $1::uuid, $2::text, $3::text, $4::json, $5::text, $6::text, $8::text, $9::text, $10::integer,
+  'executing', 1, $7::text,
+  ${NOW} + $12::double precision * interval '1 millisecond',
+  1,
+  ${NOW},
+  ${NOW} + $13::double precision * interval '1 millisecond',
+  CASE WHEN $11::boolean THEN 'due' ELSE 'none' END,
+  ${NOW}, ${NOW}
+)
+ON CONFLICT (id) DO NOTHING
+RETURNING e.id, ${NOW_MICROS}`,
+})
+
+/**
  * Creates entries that wait for a dispatcher (protocol `enqueue`), in the caller's transaction.
  *
  * Parameters, arrays of one length: $1 id, $2 namespace, $3 effect, $4 key, $5 generation, $6 reference, $7 input (JSON),

@@ -56,6 +56,28 @@ WITH changed AS (
 SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($17, e.id::text) END FROM changed AS e`,
 })
 
+/** What `writeSuccesses` sets, from a receipt and an external id. */
+function succeeded(receipt: string, externalId: string): string {
+  return `
+  state = 'succeeded',
+  owner = NULL,
+  lease_until = NULL,
+  due_at = NULL,
+  attempts = 1,
+  find_failures = 0,
+  last_deadline_at = CASE
+    WHEN e.in_doubt_since IS NULL AND e.last_deadline_at IS NOT NULL THEN least(e.last_deadline_at, ${NOW})
+    ELSE e.last_deadline_at
+  END,
+  in_doubt_since = NULL,
+  key_spent = false,
+  receipt = ${receipt},
+  external_id = ${externalId},
+  reason = NULL,
+  settlement = 'none',
+  updated_at = ${NOW}`
+}
+
 /**
  * Writes successes at the first try, with no handler to run: the same change for each but for the receipt, and what
  * nearly every effect comes to. It sets what `writeChanges` would, and travels in a third of its columns.
@@ -65,31 +87,25 @@ SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($17, e.id::text) 
  * A returned row is a success that took effect: id, and the journal's clock in microseconds. A stale one returns none.
  */
 export const writeSuccesses: StatementFor = (schema) => ({
-  name: 'counterfoil_succeed_1',
+  name: 'counterfoil_succeed_2',
   text: `
-WITH changed AS (
-  UPDATE ${schema}.entries AS e SET
-    state = 'succeeded',
-    owner = NULL,
-    lease_until = NULL,
-    due_at = NULL,
-    attempts = 1,
-    find_failures = 0,
-    last_deadline_at = CASE
-      WHEN e.in_doubt_since IS NULL AND e.last_deadline_at IS NOT NULL THEN least(e.last_deadline_at, ${NOW})
-      ELSE e.last_deadline_at
-    END,
-    in_doubt_since = NULL,
-    key_spent = false,
-    receipt = w.receipt,
-    external_id = w.external_id,
-    reason = NULL,
-    settlement = 'none',
-    updated_at = ${NOW}
-  FROM unnest($1::uuid[], $2::bigint[], $3::text[], ${jsonList('$4')}, $5::text[])
-    AS w (id, fence, owner, receipt, external_id)
-  WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
-  RETURNING e.id, e.awaited
-)
-SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($6, e.id::text) END FROM changed AS e`,
+UPDATE ${schema}.entries AS e SET ${succeeded('w.receipt', 'w.external_id')}
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], ${jsonList('$4')}, $5::text[])
+  AS w (id, fence, owner, receipt, external_id)
+WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
+RETURNING e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($6, e.id::text) END`,
+})
+
+/**
+ * The same for one entry, as `beginEntry` is for `beginEntries`.
+ *
+ * Parameters: $1 id, $2 fence, $3 owner, $4 receipt (JSON), $5 external_id, $6 the channel to notify on. A returned row
+ * as above.
+ */
+export const writeSuccess: StatementFor = (schema) => ({
+  name: 'counterfoil_succeed_one_1',
+  text: `
+UPDATE ${schema}.entries AS e SET ${succeeded('$4::json', '$5::text')}
+WHERE e.id = $1::uuid AND e.fence = $2::bigint AND e.owner = $3::text
+RETURNING e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($6, e.id::text) END`,
 })
