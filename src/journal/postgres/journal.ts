@@ -15,7 +15,6 @@ import {
   type Intent,
   type Journal,
   JournalError,
-  type JournalTime,
   type JournalWrite,
   type LeaseService,
   type Renewal,
@@ -38,7 +37,7 @@ import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { Outcomes } from './outcomes.js'
 import { beginColumns, beginValues } from './parameters.js'
-import { byId, entryOf, jsonText, seenOf, timesById } from './row.js'
+import { byId, type Changed, changedBy, entryOf, jsonText, seenOf } from './row.js'
 import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
@@ -76,6 +75,8 @@ export function postgresJournal(
 ): Journal<PostgresTransaction> {
   return new PostgresJournal(pool, options)
 }
+
+const NONE: ReadonlySet<string> = new Set()
 
 interface BeginItem {
   readonly intent: Intent
@@ -152,13 +153,18 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async #beginFree(items: readonly BeginItem[]): Promise<Begun[]> {
     const created = await this.#create(items)
-    const others = items.map((item) => item.intent.id).filter((id) => !created.has(id))
+    // Nearly always: nothing to look up, and no two with one id.
+    if (created !== null && created.ids.size === items.length) {
+      const { nowMs } = created
+      return items.map(({ intent, terms }) => ({ created: true, entry: begin(intent, terms, nowMs), nowMs }))
+    }
+    const others = items.map((item) => item.intent.id).filter((id) => created?.ids.has(id) !== true)
     const standing = others.length === 0 ? new Map<string, Seen>() : await this.#read(others)
     return items.map(({ intent, terms }) => {
       const seen = standing.get(intent.id)
       if (seen !== undefined) return { created: false, ...seen }
-      const nowMs = created.get(intent.id)
-      if (nowMs === undefined) throw removedMeanwhile(intent.id)
+      if (created?.ids.has(intent.id) !== true) throw removedMeanwhile(intent.id)
+      const { nowMs } = created
       const entry = begin(intent, terms, nowMs)
       // Of two with one id in the batch, the second meets the first one's entry.
       standing.set(intent.id, { entry, nowMs })
@@ -180,8 +186,8 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     })
   }
 
-  /** Creates what does not exist yet: the ids of new entries, and the journal's clock. */
-  async #create(items: readonly BeginItem[]): Promise<Map<string, JournalTime>> {
+  /** Creates what does not exist yet. */
+  async #create(items: readonly BeginItem[]): Promise<Changed | null> {
     const batch = this.#batches.take()
     const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
     const [only] = items
@@ -193,8 +199,8 @@ class PostgresJournal implements Journal<PostgresTransaction> {
             batch,
             longestLeaseMs,
           ])
-    const created = timesById(rows)
-    this.#batches.begun(batch, [...created.keys()], longestLeaseMs)
+    const created = changedBy(rows)
+    this.#batches.begun(batch, created?.ids ?? NONE, longestLeaseMs)
     return created
   }
 

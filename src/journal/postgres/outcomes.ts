@@ -3,11 +3,13 @@ import { inOrderOfIds, runApart } from './batch.js'
 import type { Batches } from './batches.js'
 import type { Database } from './database.js'
 import { successColumns, successValues, writeColumns } from './parameters.js'
-import { timesById } from './row.js'
+import { changedBy } from './row.js'
 import type { Statement } from './statement.js'
 import type { Statements } from './statements.js'
 
 type Answer = Written | JournalError
+
+const STALE: Written = { applied: false }
 
 /** Writes holders' changes, in batches. */
 export class Outcomes {
@@ -68,11 +70,12 @@ export class Outcomes {
   }
 
   async #run(statement: Statement, writes: readonly JournalWrite[], columns: readonly unknown[]): Promise<Written[]> {
-    const applied = timesById(await this.#database.write('write an outcome', statement, [...columns, this.#channel]))
+    const rows = await this.#database.write('write an outcome', statement, [...columns, this.#channel])
+    const changed = changedBy(rows)
+    const applied: Written | null = changed === null ? null : { applied: true, nowMs: changed.nowMs }
     return writes.map(({ id }) => {
       this.#batches.ended(id)
-      const nowMs = applied.get(id)
-      return nowMs === undefined ? { applied: false } : { applied: true, nowMs }
+      return applied !== null && changed?.ids.has(id) === true ? applied : STALE
     })
   }
 }

@@ -129,7 +129,17 @@ export function byId(rows: readonly (readonly Text[])[]): Map<string, Seen> {
   return new Map(rows.map((row) => [row[0] ?? '', seenOf(row)]))
 }
 
-/** Rows of id and time. */
-export function timesById(rows: readonly (readonly Text[])[]): Map<string, number> {
-  return new Map(rows.map((row) => [row[0] ?? '', timeOf(row[1])]))
+/** Which entries a statement changed, and the journal's clock then; null where it changed none. */
+export interface Changed {
+  readonly ids: ReadonlySet<string>
+  readonly nowMs: JournalTime
+}
+
+/**
+ * The one row of ids (with commas between them) and time, in which a statement tells what it changed: a row for each
+ * would cost both ends as much again as the ids themselves.
+ */
+export function changedBy([row]: readonly (readonly Text[])[]): Changed | null {
+  const [ids, nowMicros] = row ?? []
+  return ids === null || ids === undefined ? null : { ids: new Set(ids.split(',')), nowMs: timeOf(nowMicros) }
 }
