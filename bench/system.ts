@@ -53,6 +53,8 @@ export interface System {
   readonly needsRestate?: true
   /** It makes no call and runs in no client: the database alone. */
   readonly pgbench?: PgbenchForm
+  /** Its callers may be in several processes on one database, each of which hears of what another did. */
+  readonly inSeveral?: true
   /** It survives the loss of its worker by itself; otherwise the callers ask again, as a redelivered message would. */
   readonly takesOverItself: boolean
   open(place: Place): Promise<OpenSystem>

@@ -16,6 +16,7 @@ export const counterfoilPerform: System = {
     'Effectively once: what was in flight when the worker was lost is looked up at the service before anything is repeated.',
   docs: 'https://www.npmjs.com/package/counterfoil',
   isQueue: false,
+  inSeveral: true,
   takesOverItself: false,
   open: async (place) => {
     const pay = paymentEffect(place)
