@@ -28,6 +28,7 @@ const TERMS: Omit<Terms, 'doubt'> = {
   remembersDeclines: true,
   serialized: false,
   undoable: false,
+  compactAfterMs: null,
 }
 
 const FAULTS: readonly FaultKind[] = [
