@@ -94,8 +94,13 @@ function auditOf<Tx>(audited: AuditedEffect<Tx>, options: ReconcileOptions, dueA
 /**
  * Of what was purged, an audit knows nothing: it would find the operations of those entries as orphans, and as duplicates,
  * which a policy refunds, where their keys were used again.
+ *
+ * @throws {ConfigurationError} the audit would begin before `retention.purgeAfter`.
  */
-function assertNothingIsPurged<Tx>({ fromMs, toMs, sinceMs }: AuditTerms, { context }: AuditedEffect<Tx>): void {
+export function assertNothingIsPurged<Tx>(
+  { fromMs, toMs, sinceMs }: Pick<AuditTerms, 'fromMs' | 'toMs' | 'sinceMs'>,
+  { context }: AuditedEffect<Tx>,
+): void {
   const purgeAfterMs = context.retention?.purgeAfterMs ?? null
   const nowMs = context.clock.wallMs()
   const beginsAtMs = fromMs ?? (toMs ?? nowMs) - (sinceMs ?? 0)

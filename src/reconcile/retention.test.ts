@@ -102,6 +102,8 @@ it('an audit does not look behind what is purged, where it would take what happe
   const { journal, effect, namespace, nowMs } = world
   const counterfoil = new Counterfoil({ journal, effects: [effect], namespace, retention: { purgeAfter: '30m' } })
   await made(world)
+  const scheduled = () => counterfoil.scheduleAudits(effect, { schedule: 'every 10m', since: '31m' })
+  expect(scheduled).toThrow('entries are purged after 1800000 ms')
   for (const behind of [{ since: '31m' }, { from: new Date(nowMs - 31 * MINUTE_MS) }] as const) {
     const refused = counterfoil.reconcile(effect, behind)
     await expect(refused).rejects.toThrow(ConfigurationError)
