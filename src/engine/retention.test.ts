@@ -104,7 +104,8 @@ function shopOn({ journal, hourLater }: Ground, retention: RetentionOptions = { 
       inDoubt: 'park',
     },
     settled: () => undefined,
-    timeout: 1_000,
+    // So long are callers ready to wait for the handler, too: when all have been answered, nothing is under way.
+    timeout: 60_000,
     leaseGrace: 1_000,
   })
   const counterfoil = new Counterfoil({ journal, effects: [charge], retention })
