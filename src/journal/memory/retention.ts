@@ -54,7 +54,8 @@ export class MemoryRetention implements RetentionStore {
     for (const entry of old) {
       // In its place in the map, which says in which order entries were written.
       entries.set(entry.id, compacted(entry))
-      history.set(entry.id, (history.get(entry.id) ?? []).map(compacted))
+      const earlier = history.get(entry.id)
+      if (earlier !== undefined) history.set(entry.id, earlier.map(compacted))
     }
     return { compacted: old.length, purged: over.length, next: null }
   }
