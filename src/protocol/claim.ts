@@ -32,6 +32,7 @@ export function enqueue(intent: Intent, dueAtMs: JournalTime, nowMs: JournalTime
     generation: intent.generation,
     reference: intent.reference,
     input: intent.input,
+    isCompact: false,
     fingerprint: intent.fingerprint,
     serializeKey: intent.serializeKey,
     group: intent.group,

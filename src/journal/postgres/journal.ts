@@ -18,6 +18,7 @@ import {
   type JournalWrite,
   type LeaseService,
   type Renewal,
+  type RetentionStore,
   type Seen,
   type SettlementResult,
   type Written,
@@ -37,6 +38,7 @@ import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { Outcomes } from './outcomes.js'
 import { beginColumns, beginValues } from './parameters.js'
+import { PostgresRetention } from './retention.js'
 import { byId, type Changed, changedBy, entryOf, jsonText, seenOf } from './row.js'
 import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
 import { quoteIdentifier } from './statement.js'
@@ -65,7 +67,7 @@ export interface PostgresJournalOptions {
 }
 
 /**
- * The journal in PostgreSQL (13 or newer), through a pool of `pg`. The pool stays the application's: `close` does not
+ * The journal in PostgreSQL (14 or newer), through a pool of `pg`. The pool stays the application's: `close` does not
  * end it. Every statement is a transaction of its own or lives in one that is given, takes no advisory lock and sets
  * nothing in the session, so that a pooler in transaction mode may stand between.
  */
@@ -88,6 +90,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   readonly compensations: CompensationStore<PostgresTransaction>
   readonly audits: AuditStore
   readonly inbox: InboxStore<PostgresTransaction>
+  readonly retention: RetentionStore
   readonly #database: Database
   readonly #sql: Statements
   readonly #batches: Batches
@@ -118,14 +121,11 @@ class PostgresJournal implements Journal<PostgresTransaction> {
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
     const prepare = (): Promise<unknown> => this.#prepare()
     this.lease = leasesBeside(pool, schema, prepare)
-    this.compensations = new PostgresCompensations({
-      database: this.#database,
-      sql: this.#sql,
-      channel: this.#channel,
-      prepare,
-    })
-    this.audits = new PostgresAudits({ database: this.#database, sql: this.#sql, prepare })
-    this.inbox = new PostgresInbox({ database: this.#database, sql: this.#sql, prepare })
+    const at = { database: this.#database, sql: this.#sql, prepare }
+    this.compensations = new PostgresCompensations({ ...at, channel: this.#channel })
+    this.audits = new PostgresAudits(at)
+    this.inbox = new PostgresInbox(at)
+    this.retention = new PostgresRetention(at)
     this.#schema = options.migrate === false ? MAINTAINED_ELSEWHERE : new MigratedSchema(pool, schema, clock)
   }
 

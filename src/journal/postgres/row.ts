@@ -79,6 +79,8 @@ export function entryOf(row: readonly Text[]): Entry {
     generation: Number(text(4)),
     reference: text(5),
     input: jsonOf(row[6]),
+    // JSON's own null is the text 'null'.
+    isCompact: row[6] === null || row[6] === undefined,
     fingerprint: text(7),
     serializeKey: optional(8),
     group: optional(9),

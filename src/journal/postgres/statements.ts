@@ -45,6 +45,7 @@ import {
 } from './sql/inbox.js'
 import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
 import { renewEntry } from './sql/renew.js'
+import { ageEntries, entryBlocks } from './sql/retention.js'
 import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
 import { sweepBatches } from './sql/sweep.js'
 import { writeChanges, writeSuccess, writeSuccesses } from './sql/write.js'
@@ -107,6 +108,8 @@ const SQL = {
   countRedelivery,
   noteMessageFailure,
   purgeMessages,
+  entryBlocks,
+  age: ageEntries,
 }
 
 /** The journal's statements, by what they do. */
