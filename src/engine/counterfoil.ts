@@ -205,10 +205,7 @@ export class Counterfoil<Tx = unknown> {
     const generation = checkGeneration(options.generation)
     const preparing = prepare(effect, namespace, input, generation ?? 1)
     const prepared = preparing instanceof Promise ? await preparing : preparing
-    const { id, fingerprint } = prepared.intent
-    const drive = this.#drive(`${id} ${fingerprint} ${generation}`, {
-      ...{ effect, prepared, generation, joins: options.joins === true },
-    })
+    const drive = this.#drive({ effect, prepared, generation, joins: options.joins === true })
     drive.enter()
     try {
       const entry = (await orNullAfter(drive.result, { clock, delayMs, signal })) ?? knownOutcome(drive.lastSeen)
@@ -322,9 +319,14 @@ export class Counterfoil<Tx = unknown> {
     )
   }
 
-  #drive(name: string, order: DriveOrder<Tx>): Drive<Tx> {
-    const existing = this.#drives.get(name)
-    if (existing !== undefined) return existing
+  /** The one of this process that is under way for the same, or a new one. */
+  #drive(order: DriveOrder<Tx>): Drive<Tx> {
+    const { effect, prepared, generation } = order
+    // U+0000 is in no key.
+    const name = `${effect.name}\u0000${generation ?? ''}\u0000${prepared.key}`
+    const standing = this.#drives.get(name)
+    if (standing?.prepared.isSameAs(prepared) === true) return standing
+    if (standing !== undefined) return new Drive(this.#core, order, () => undefined)
     const drive = new Drive(this.#core, order, () => this.#drives.delete(name))
     this.#drives.set(name, drive)
     return drive

@@ -69,6 +69,10 @@ export class Drive<Tx> {
     this.result.catch(ignore)
   }
 
+  get prepared(): Prepared {
+    return this.#order.prepared
+  }
+
   enter(): void {
     this.#callers++
   }
