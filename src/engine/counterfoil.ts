@@ -1,4 +1,4 @@
-import { Inbox, InboxKeeper, type InboxOptions, type IncomingMessage, type Received } from '../inbox/index.js'
+import { Inbox, type InboxOptions, type IncomingMessage, keepInbox, type Received } from '../inbox/index.js'
 import {
   ConfigurationError,
   type Duration,
@@ -14,7 +14,7 @@ import {
   ProtocolViolation,
   toMs,
 } from '../protocol/index.js'
-import { type Clock, type Randomness, realClock, realRandomness } from '../system/index.js'
+import { type Clock, type Keeper, type Randomness, realClock, realRandomness } from '../system/index.js'
 import type { LeaseOptions } from './acquire-lease.js'
 import { type Compensated, type CompensateOptions, Compensator } from './compensate.js'
 import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } from './compensate-group.js'
@@ -108,7 +108,8 @@ export class Counterfoil<Tx = unknown> {
   readonly #compensator: Compensator<Tx>
   readonly #inbox: Inbox<Tx>
   #worker: Worker<Tx> | null = null
-  #keeper: InboxKeeper<Tx> | null = null
+  /** What is done from time to time while the loop runs. */
+  #keepers: readonly Keeper[] = []
 
   /** @throws {ConfigurationError} when two effects share a name, or an option makes no sense. */
   constructor(options: CounterfoilOptions<Tx>) {
@@ -291,20 +292,17 @@ export class Counterfoil<Tx = unknown> {
     // Stopped meanwhile.
     if (this.#worker !== worker) return
     const { journal, clock, randomness, hooks } = this.#core.context
-    this.#keeper = new InboxKeeper(journal, {
-      clock,
-      randomness,
-      onError: (error) => tell(() => hooks.onError?.(error)),
-    })
+    const ports = { clock, randomness, onError: (error: unknown) => tell(() => hooks.onError?.(error)) }
+    this.#keepers = [keepInbox(journal, ports)]
   }
 
   /** Takes nothing more, lets calls under way end inside their deadline, and resolves when this process carries nothing. */
   async stop(): Promise<void> {
     const worker = this.#worker
     this.#worker = null
-    const keeper = this.#keeper
-    this.#keeper = null
-    await Promise.all([worker?.stop(), keeper?.stop()])
+    const keepers = this.#keepers
+    this.#keepers = []
+    await Promise.all([worker?.stop(), ...keepers.map((keeper) => keeper.stop())])
     await this.#core.idle()
     this.#core.waiters.close()
   }

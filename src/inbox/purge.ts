@@ -1,5 +1,5 @@
 import type { Journal } from '../protocol/index.js'
-import { type Clock, type Randomness, realClock } from '../system/index.js'
+import { type Clock, inBatches, Keeper, type KeeperOptions, realClock } from '../system/index.js'
 
 /** Small enough that no statement is felt by others. */
 const BATCH = 500
@@ -28,44 +28,17 @@ export async function purgeInbox<Tx>(
 ): Promise<number> {
   const { signal, clock = realClock } = options
   let count = 0
-  while (signal?.aborted !== true) {
-    const beganAtMs = clock.monotonicMs()
+  const batch = async (): Promise<'more' | 'done'> => {
     const forgotten = await journal.inbox.purge(BATCH)
-    if (forgotten === 0) break
     count += forgotten
-    await clock.sleep(clock.monotonicMs() - beganAtMs, signal)
+    return forgotten > 0 ? 'more' : 'done'
   }
+  await inBatches(batch, { clock, signal })
   return count
 }
 
 /** Forgets old messages from time to time, until it is stopped. */
-export class InboxKeeper<Tx> {
-  readonly #stopping = new AbortController()
-  readonly #looping: Promise<void>
-
-  constructor(
-    journal: Journal<Tx>,
-    ports: { readonly clock: Clock; readonly randomness: Randomness; readonly onError: (error: unknown) => void },
-  ) {
-    this.#looping = this.#loop(journal, ports)
-  }
-
-  async #loop(
-    journal: Journal<Tx>,
-    { clock, randomness, onError }: { clock: Clock; randomness: Randomness; onError: (error: unknown) => void },
-  ): Promise<void> {
-    const { signal } = this.#stopping
-    for (;;) {
-      // Processes that start together do not come together.
-      await clock.sleep(INTERVAL_MS * (0.5 + randomness.next() / 2), signal)
-      if (signal.aborted) return
-      await purgeInbox(journal, { signal, clock }).catch(onError)
-    }
-  }
-
-  /** Resolves when no batch is under way. */
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    await this.#looping
-  }
+export function keepInbox<Tx>(journal: Pick<Journal<Tx>, 'inbox'>, ports: Omit<KeeperOptions, 'intervalMs'>): Keeper {
+  const { clock } = ports
+  return new Keeper((signal) => purgeInbox(journal, { signal, clock }), { ...ports, intervalMs: INTERVAL_MS })
 }
