@@ -26,6 +26,7 @@ import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared, tied } from 
 import { Guards } from './guards/index.js'
 import { orNullAfter } from './patience.js'
 import { describeIssues, prepare } from './prepare.js'
+import { checkTurns } from './turns.js'
 import { withUndoEffects } from './undo-effect.js'
 import { type Lease, withLease } from './with-lease.js'
 import { Worker } from './worker.js'
@@ -121,9 +122,11 @@ export class Counterfoil<Tx = unknown> {
     const namespace = options.namespace ?? 'default'
     const clock = options.clock ?? realClock
     const effects = withUndoEffects(byName(options.effects), options.journal, namespace)
+    const lease = options.lease ?? options.journal.lease
+    checkTurns(lease, effects.values())
     const context: Context<Tx> = {
       journal: options.journal,
-      lease: options.lease ?? options.journal.lease,
+      lease,
       effects,
       namespace,
       owner: randomness.token(),

@@ -7,6 +7,7 @@ import type { RuntimeEffect } from './effect.js'
 import { SETTLEMENTS_AT_ONCE } from './handlers.js'
 import { LostHandlers } from './lost-handlers.js'
 import { orNullAfter } from './patience.js'
+import { Pause } from './pause.js'
 import { inTurn } from './turns.js'
 
 /** How the loop in this process works. */
@@ -42,6 +43,8 @@ export class Worker<Tx> {
   readonly #underWay = new Set<Promise<void>>()
   /** The `serializeKey`s that this process is acting for. */
   readonly #turns = new Set<string>()
+  /** After taking something in its turn failed: the lease service or the journal is in trouble, whichever key is next. */
+  readonly #turnPause: Pause
   readonly #budget: Budget<Tx>
   readonly #lostHandlers: LostHandlers<Tx>
   /** Effects carried to their outcome here whose handlers have not run yet. */
@@ -65,6 +68,7 @@ export class Worker<Tx> {
     this.#options = options
     const { namespace, effects } = core.context
     this.#terms = [...effects.values()].map((effect) => ({ namespace, effect: effect.name, ...core.newTerms(effect) }))
+    this.#turnPause = new Pause(core.context, JOURNAL_RETRY)
     this.#budget = new Budget(core.context, this.#terms)
     this.#lostHandlers = new LostHandlers(core, {
       terms: this.#terms,
@@ -169,7 +173,7 @@ export class Worker<Tx> {
 
   async #takeHeads({ terms, free }: Share, places: number): Promise<number> {
     const limit = Math.min(places, free())
-    if (limit <= 0) return 0
+    if (limit <= 0 || !this.#turnPause.isOver) return 0
     const heads = this.#notUnderWay(await this.#core.context.journal.heads(terms, limit))
     for (const head of heads) this.#take(head, (effect) => this.#carryInTurn(effect, head))
     return heads.length
@@ -239,8 +243,12 @@ export class Worker<Tx> {
         return true
       })
       callComesOrNot()
+      this.#turnPause.noteSuccess()
       // Another process acts for this key: look again in a while, not in a tight loop.
       if (taken !== true) await context.clock.sleep(LOOK_FOR_TURN_MS, this.#stopping.signal)
+    } catch (error) {
+      this.#turnPause.noteFailure()
+      throw error
     } finally {
       callComesOrNot()
       this.#turns.delete(turn)

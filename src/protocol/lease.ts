@@ -25,6 +25,9 @@ export interface LeaseGrant {
  * - Nothing here waits for a lease to become free: that is built once, above this port.
  */
 export interface LeaseService {
+  /** The longest ttl that may be asked for. Left out: there is no longest. */
+  readonly maxTtlMs?: number
+
   /**
    * Asks for the lease of `key` for `ttlMs` (a whole number). `holder` is a token drawn anew for each ask. Asking again
    * with the same token while its grant lasts answers that same grant, so that a driver which sends a command twice
