@@ -28,6 +28,7 @@ import { orNullAfter } from './patience.js'
 import { describeIssues, prepare } from './prepare.js'
 import { checkTurns } from './turns.js'
 import { withUndoEffects } from './undo-effect.js'
+import { watchHandlers } from './watch-handlers.js'
 import { type Lease, withLease } from './with-lease.js'
 import { Worker } from './worker.js'
 
@@ -296,7 +297,7 @@ export class Counterfoil<Tx = unknown> {
     if (this.#worker !== worker) return
     const { journal, clock, randomness, hooks } = this.#core.context
     const ports = { clock, randomness, onError: (error: unknown) => tell(() => hooks.onError?.(error)) }
-    this.#keepers = [keepInbox(journal, ports)]
+    this.#keepers = [keepInbox(journal, ports), ...watchHandlers(this.#core.context, ports)]
   }
 
   /** Takes nothing more, lets calls under way end inside their deadline, and resolves when this process carries nothing. */

@@ -42,7 +42,8 @@ export interface EffectDefinition<Input, Receipt, Tx, Raw> {
   readonly group?: (input: Input) => string
   /**
    * Your consequence of the outcome, in a transaction of the journal's database, exactly once there. However it fails,
-   * the outcome stands; it is retried, and after `settledAttempts` put aside as dead for a person to see (P8).
+   * the outcome stands; it is retried, and after `settledAttempts` put aside as dead for a person to see (P8). Whether
+   * there is one is written when the effect is begun: see docs/settled.md before you bring one out or take one away.
    */
   readonly settled?: (tx: Tx, input: Input, outcome: SettledOutcome<Receipt>) => Promise<void> | void
 

@@ -6,9 +6,13 @@ import { readInput } from './prepare.js'
 
 const SETTLEMENT_RETRY = { retryFirstMs: 1_000, retryLongestMs: 3_600_000 }
 
-/** Whether the entry's `settled` handler is to be run. */
-export function isSettlementDue(entry: Entry): boolean {
-  return entry.settlement === 'due' && (wasExecuted(entry) || entry.state === 'failed')
+/**
+ * Whether the entry's `settled` handler is to be run, and this process has one. Without, it stays due for a process that
+ * has: the one that began the effect knew a handler, as in a deployment that brings or takes one away.
+ */
+export function isSettlementDue<Tx>({ effects }: Context<Tx>, entry: Entry): boolean {
+  const isOwed = entry.settlement === 'due' && (wasExecuted(entry) || entry.state === 'failed')
+  return isOwed && effects.get(entry.effect)?.settled !== undefined
 }
 
 /**
@@ -23,9 +27,9 @@ export async function runSettlement<Tx>(context: Context<Tx>, id: string): Promi
   let current: { readonly entry: Entry; readonly effect: RuntimeEffect<Tx> } | undefined
   try {
     const { ran } = await journal.settle(id, async (tx, entry) => {
-      const effect = effectOf(context, entry)
+      const { effect, settled } = handlerOf(context, entry)
       current = { entry, effect }
-      await effect.settled?.(tx, await readInput(effect, entry.input), settledOutcome(entry))
+      await settled(tx, await readInput(effect, entry.input), settledOutcome(entry))
     })
     return ran
   } catch (error) {
@@ -40,11 +44,10 @@ export async function runSettlement<Tx>(context: Context<Tx>, id: string): Promi
   }
 }
 
-function effectOf<Tx>({ effects }: Context<Tx>, { effect: name }: Entry): RuntimeEffect<Tx> {
+function handlerOf<Tx>({ effects }: Context<Tx>, { effect: name }: Entry) {
   const effect = effects.get(name)
-  if (effect === undefined)
-    throw new Error(`The effect ${name} is not known here, so its handler stays due for others.`)
-  return effect
+  if (effect?.settled !== undefined) return { effect, settled: effect.settled }
+  throw new Error(`The effect ${name} has no \`settled\` handler here, so it stays due for a process that has one.`)
 }
 
 // Whatever has been undone of it since: the handler is owed the outcome (P8).

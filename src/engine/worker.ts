@@ -27,7 +27,7 @@ const FIRST_POLL_MS = 5
 /** While there is other work: how often to look for what has a signal of its own, or is rare. */
 const LOOK_ASIDE_MS = 250
 
-/** How long to sleep while something is due that cannot be taken. */
+/** How long to sleep while something is due that cannot be taken; longer, where it has long been so. */
 const DUE_ELSEWHERE_MS = 100
 
 const JOURNAL_RETRY = { retryFirstMs: 100, retryLongestMs: 5_000 }
@@ -186,9 +186,10 @@ export class Worker<Tx> {
     const open = this.#terms.filter((terms) => !heldBack.some((held) => held.terms === terms))
     const nextMs = open.length === 0 ? null : await this.#core.context.journal.nextDueInMs(open)
     const waits = heldBack.map(({ waitMs }) => Math.ceil(waitMs)).filter((waitMs) => waitMs > 0)
-    // Due and yet not to be had: its turn has not come, or others have it in hand. Looking at once would find the same.
-    if (nextMs !== null) waits.push(nextMs > 0 ? Math.max(1, nextMs) : DUE_ELSEWHERE_MS)
     const quietMs = this.#core.context.clock.monotonicMs() - this.#activeAtMs
+    // Due and yet not to be had: its turn has not come, others have it in hand, or its handler is not known here. Looking
+    // at once would find the same.
+    if (nextMs !== null) waits.push(nextMs > 0 ? Math.max(1, nextMs) : Math.max(DUE_ELSEWHERE_MS, quietMs / 10))
     return Math.min(this.#options.pollMs, Math.max(FIRST_POLL_MS, Math.ceil(quietMs)), ...waits)
   }
 
