@@ -24,6 +24,7 @@ import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
 import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
+import { keepLeases } from './keep-leases.js'
 import { orNullAfter } from './patience.js'
 import { describeIssues, prepare } from './prepare.js'
 import { checkTurns } from './turns.js'
@@ -284,7 +285,7 @@ export class Counterfoil<Tx = unknown> {
 
   /**
    * Starts the loop that carries what is due in the journal: ends doubts, takes over from lost workers, retries, runs
-   * `settled` handlers, forgets old messages. Run it in at least one process.
+   * `settled` handlers, forgets old messages and leases. Run it in at least one process.
    *
    * @throws {JournalError} when the journal cannot be used.
    */
@@ -297,7 +298,11 @@ export class Counterfoil<Tx = unknown> {
     if (this.#worker !== worker) return
     const { journal, clock, randomness, hooks } = this.#core.context
     const ports = { clock, randomness, onError: (error: unknown) => tell(() => hooks.onError?.(error)) }
-    this.#keepers = [keepInbox(journal, ports), ...watchHandlers(this.#core.context, ports)]
+    this.#keepers = [
+      keepInbox(journal, ports),
+      ...keepLeases(this.#core.context.lease, ports),
+      ...watchHandlers(this.#core.context, ports),
+    ]
   }
 
   /** Takes nothing more, lets calls under way end inside their deadline, and resolves when this process carries nothing. */
