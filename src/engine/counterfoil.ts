@@ -1,4 +1,4 @@
-import { Inbox, type InboxOptions, type IncomingMessage, keepInbox, type Received } from '../inbox/index.js'
+import { Inbox, type InboxOptions, type IncomingMessage, type Received } from '../inbox/index.js'
 import {
   ConfigurationError,
   type Duration,
@@ -18,18 +18,17 @@ import { type Clock, type Keeper, type Randomness, realClock, realRandomness } f
 import type { LeaseOptions } from './acquire-lease.js'
 import { type Compensated, type CompensateOptions, Compensator } from './compensate.js'
 import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } from './compensate-group.js'
-import { type Context, type Hooks, identityOf, tell } from './context.js'
+import { type Context, type Hooks, identityOf } from './context.js'
 import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
 import type { Effect, RuntimeEffect } from './effect.js'
 import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
-import { keepLeases } from './keep-leases.js'
+import { startKeepers } from './keepers.js'
 import { orNullAfter } from './patience.js'
 import { describeIssues, prepare } from './prepare.js'
 import { checkTurns } from './turns.js'
 import { withUndoEffects } from './undo-effect.js'
-import { watchHandlers } from './watch-handlers.js'
 import { type Lease, withLease } from './with-lease.js'
 import { Worker } from './worker.js'
 
@@ -111,7 +110,6 @@ export class Counterfoil<Tx = unknown> {
   readonly #compensator: Compensator<Tx>
   readonly #inbox: Inbox<Tx>
   #worker: Worker<Tx> | null = null
-  /** What is done from time to time while the loop runs. */
   #keepers: readonly Keeper[] = []
 
   /** @throws {ConfigurationError} when two effects share a name, or an option makes no sense. */
@@ -296,13 +294,7 @@ export class Counterfoil<Tx = unknown> {
     await worker.start()
     // Stopped meanwhile.
     if (this.#worker !== worker) return
-    const { journal, clock, randomness, hooks } = this.#core.context
-    const ports = { clock, randomness, onError: (error: unknown) => tell(() => hooks.onError?.(error)) }
-    this.#keepers = [
-      keepInbox(journal, ports),
-      ...keepLeases(this.#core.context.lease, ports),
-      ...watchHandlers(this.#core.context, ports),
-    ]
+    this.#keepers = startKeepers(this.#core.context)
   }
 
   /** Takes nothing more, lets calls under way end inside their deadline, and resolves when this process carries nothing. */

@@ -1,18 +1,18 @@
 import { ConfigurationError } from '../protocol/index.js'
-import { Keeper, type KeeperOptions } from '../system/index.js'
+import { Keeper, type KeeperPorts } from '../system/index.js'
 import type { Context } from './context.js'
 
 /** How often to look, and so how long a handler has to wait before anybody is told. */
-const INTERVAL_MS = 60_000
+const EVERY_MS = 60_000
 
 /**
- * Tells of outcomes that wait for a `settled` handler which this process does not have: none, where every effect has one.
+ * Tells of outcomes that wait for a `settled` handler which this process does not have; null where every effect has one.
  * A deployment leaves such for a moment; one that waits from one look to the next is told, once for each look.
  */
-export function watchHandlers<Tx>(context: Context<Tx>, ports: Omit<KeeperOptions, 'intervalMs'>): readonly Keeper[] {
+export function watchHandlers<Tx>(context: Context<Tx>, ports: Omit<KeeperPorts, 'everyMs'>): Keeper | null {
   const { journal, namespace, effects } = context
   const without = [...effects.values()].filter(({ settled }) => settled === undefined)
-  if (without.length === 0) return []
+  if (without.length === 0) return null
   const names = without.map(({ name }) => ({ namespace, effect: name }))
   let before: string | undefined
   const look = async (): Promise<void> => {
@@ -23,7 +23,7 @@ export function watchHandlers<Tx>(context: Context<Tx>, ports: Omit<KeeperOption
     const [seen] = await journal.read([longestDue])
     if (seen?.entry.settlement === 'due') throw nobodySettles(seen.entry)
   }
-  return [new Keeper(look, { ...ports, intervalMs: INTERVAL_MS })]
+  return new Keeper(look, { ...ports, everyMs: EVERY_MS })
 }
 
 function nobodySettles({ effect, key }: { readonly effect: string; readonly key: string }): ConfigurationError {

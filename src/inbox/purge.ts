@@ -1,5 +1,5 @@
 import type { Journal } from '../protocol/index.js'
-import { type Clock, inBatches, Keeper, type KeeperOptions, realClock } from '../system/index.js'
+import { type Clock, Keeper, type KeeperPorts, realClock } from '../system/index.js'
 
 /** Small enough that no statement is felt by others. */
 const BATCH = 500
@@ -28,17 +28,18 @@ export async function purgeInbox<Tx>(
 ): Promise<number> {
   const { signal, clock = realClock } = options
   let count = 0
-  const batch = async (): Promise<'more' | 'done'> => {
+  while (signal?.aborted !== true) {
+    const beganAtMs = clock.monotonicMs()
     const forgotten = await journal.inbox.purge(BATCH)
+    if (forgotten === 0) break
     count += forgotten
-    return forgotten > 0 ? 'more' : 'done'
+    await clock.sleep(clock.monotonicMs() - beganAtMs, signal)
   }
-  await inBatches(batch, { clock, signal })
   return count
 }
 
 /** Forgets old messages from time to time, until it is stopped. */
-export function keepInbox<Tx>(journal: Pick<Journal<Tx>, 'inbox'>, ports: Omit<KeeperOptions, 'intervalMs'>): Keeper {
+export function keepInbox<Tx>(journal: Journal<Tx>, ports: Omit<KeeperPorts, 'everyMs'>): Keeper {
   const { clock } = ports
-  return new Keeper((signal) => purgeInbox(journal, { signal, clock }), { ...ports, intervalMs: INTERVAL_MS })
+  return new Keeper((signal) => purgeInbox(journal, { signal, clock }), { ...ports, everyMs: INTERVAL_MS })
 }

@@ -1,3 +1,3 @@
 export type { Clock, Randomness } from './clock.js'
-export { type Batching, inBatches, Keeper, type KeeperOptions } from './keeper.js'
+export { Keeper, type KeeperPorts } from './keeper.js'
 export { realClock, realRandomness } from './real.js'
