@@ -21,7 +21,7 @@ import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } f
 import { type Context, type Hooks, identityOf } from './context.js'
 import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
-import type { Effect, RuntimeEffect } from './effect.js'
+import { aboveZero, type Effect, type RuntimeEffect } from './effect.js'
 import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
 import { startKeepers } from './keepers.js'
@@ -54,6 +54,11 @@ export interface CounterfoilOptions<Tx> {
   readonly maxUnderWay?: number
   /** The longest that `start()`'s loop sleeps when nothing wakes it. Default 1 s. */
   readonly pollInterval?: Duration
+  /**
+   * The longest that a `settled` handler may run; one that hangs would keep its place, and its connection, for ever. After
+   * that it is given up, its transaction rolled back, and it runs again as one that failed. Default 1 min.
+   */
+  readonly settledTimeout?: Duration
   /** For how long received messages are known. Default 7 days. */
   readonly inbox?: InboxOptions
   /** Time, for a simulator. Default: the machine's. */
@@ -133,6 +138,7 @@ export class Counterfoil<Tx = unknown> {
       clock,
       randomness,
       hooks: options.hooks ?? {},
+      settledTimeoutMs: aboveZero(toMs(options.settledTimeout ?? '1m', 'settledTimeout'), 'settledTimeout'),
       guards: new Guards(effects.values(), { clock, randomness }),
     }
     this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})

@@ -1,7 +1,8 @@
-import type { Entry } from '../protocol/index.js'
+import { type Entry, SettledTimeout } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { type Context, identityOf, tell } from './context.js'
 import type { RuntimeEffect, SettledOutcome } from './effect.js'
+import { orNullAfter } from './patience.js'
 import { readInput } from './prepare.js'
 
 const SETTLEMENT_RETRY = { retryFirstMs: 1_000, retryLongestMs: 3_600_000 }
@@ -26,11 +27,16 @@ export async function runSettlement<Tx>(context: Context<Tx>, id: string): Promi
   const { journal, hooks, randomness } = context
   let current: { readonly entry: Entry; readonly effect: RuntimeEffect<Tx> } | undefined
   try {
-    const { ran } = await journal.settle(id, async (tx, entry) => {
-      const { effect, settled } = handlerOf(context, entry)
-      current = { entry, effect }
-      await settled(tx, await readInput(effect, entry.input), settledOutcome(entry))
-    })
+    const { ran } = await journal.settle(
+      id,
+      async (tx, entry) => {
+        const { effect, settled } = handlerOf(context, entry)
+        current = { entry, effect }
+        const run = async (): Promise<void> => settled(tx, await readInput(effect, entry.input), settledOutcome(entry))
+        await endsInTime(context, entry, run())
+      },
+      context.settledTimeoutMs,
+    )
     return ran
   } catch (error) {
     // Not the handler but the journal failed before it ran: it stays due as it is.
@@ -44,6 +50,19 @@ export async function runSettlement<Tx>(context: Context<Tx>, id: string): Promi
   }
 }
 
+/** What goes on after it works with a transaction that has ended: nothing of it is written. */
+async function endsInTime<Tx>(
+  { clock, settledTimeoutMs: delayMs }: Context<Tx>,
+  entry: Entry,
+  running: Promise<void>,
+): Promise<void> {
+  const ended = await orNullAfter(
+    running.then(() => true),
+    { clock, delayMs },
+  )
+  if (ended === null) throw new SettledTimeout(identityOf(entry), delayMs)
+}
+
 function handlerOf<Tx>({ effects }: Context<Tx>, { effect: name }: Entry) {
   const effect = effects.get(name)
   if (effect?.settled !== undefined) return { effect, settled: effect.settled }
@@ -55,7 +74,8 @@ function wasExecuted({ state }: Entry): boolean {
   return state === 'succeeded' || state === 'compensating' || state === 'compensated'
 }
 
-function settledOutcome(entry: Entry): SettledOutcome<unknown> {
+/** The outcome as the handler is told it. */
+export function settledOutcome(entry: Entry): SettledOutcome<unknown> {
   return wasExecuted(entry)
     ? { kind: 'succeeded', receipt: entry.receipt, externalId: entry.externalId }
     : { kind: 'failed', code: entry.reason?.code ?? 'unknown', message: entry.reason?.message ?? '' }

@@ -6,6 +6,7 @@ import {
   type ClaimTerms,
   type CompensationStore,
   claim,
+  type DeadSettlements,
   type EffectTerms,
   type Enqueued,
   type Entry,
@@ -33,6 +34,7 @@ import { mayRenew, renewed } from '../renewal.js'
 import { isSettleable, markSettled, noteSettlementFailure } from '../settlement.js'
 import { MemoryCompensations } from './compensations.js'
 import { copy } from './copy.js'
+import { MemoryDeadSettlements } from './dead-settlements.js'
 import { MemoryInbox } from './inbox.js'
 import { MemoryTransaction } from './transaction.js'
 import { hasTurn } from './turns.js'
@@ -59,6 +61,7 @@ type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
 export class MemoryJournal implements Journal<MemoryTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<MemoryTransaction>
+  readonly deadSettlements: DeadSettlements
   /** An audit joins a million rows: that is a database's work. */
   readonly audits = null
   readonly inbox: InboxStore<MemoryTransaction>
@@ -78,12 +81,13 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     this.#clock = options.clock
     this.lease = new MemoryLease(options.clock)
     this.inbox = new MemoryInbox(options.clock)
-    this.compensations = new MemoryCompensations({
-      get: (id) => this.#entries.get(id),
-      put: (entry) => this.#put(entry),
-      take: (id, tx) => this.#take(id, tx),
+    const lent = {
+      get: (id: string) => this.#entries.get(id),
+      put: (entry: Entry) => this.#put(entry),
       nowMs: () => this.#now(),
-    })
+    }
+    this.compensations = new MemoryCompensations({ ...lent, take: (id, tx) => this.#take(id, tx) })
+    this.deadSettlements = new MemoryDeadSettlements({ ...lent, all: () => this.#entries.values() })
     this.#pause = options.pause ?? (() => Promise.resolve())
   }
 

@@ -6,6 +6,7 @@ import {
   type Claimed,
   type ClaimTerms,
   type CompensationStore,
+  type DeadSettlements,
   type EffectTerms,
   type Enqueued,
   type Entry,
@@ -31,6 +32,7 @@ import type { PostgresPool, PostgresTransaction } from './client.js'
 import { PostgresCompensations } from './compensations.js'
 import { outliveBrokenConnections } from './connection.js'
 import { Database } from './database.js'
+import { PostgresDeadSettlements } from './dead-settlements.js'
 import { DueEntries, type EffectName } from './due.js'
 import { type EnqueueItem, enqueuedNow, enqueueIn, enqueueTexts, removedMeanwhile, WakeUps } from './enqueue.js'
 import { PostgresInbox } from './inbox.js'
@@ -85,6 +87,7 @@ interface BeginItem {
 class PostgresJournal implements Journal<PostgresTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<PostgresTransaction>
+  readonly deadSettlements: DeadSettlements
   readonly audits: AuditStore
   readonly inbox: InboxStore<PostgresTransaction>
   readonly #database: Database
@@ -123,6 +126,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
       channel: this.#channel,
       prepare,
     })
+    this.deadSettlements = new PostgresDeadSettlements({ database: this.#database, sql: this.#sql, prepare })
     this.audits = new PostgresAudits({ database: this.#database, sql: this.#sql, prepare })
     this.inbox = new PostgresInbox({ database: this.#database, sql: this.#sql, prepare })
     this.#schema = options.migrate === false ? MAINTAINED_ELSEWHERE : new MigratedSchema(pool, schema, clock)
@@ -313,12 +317,14 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   async settle(
     id: string,
     handler: (tx: PostgresTransaction, entry: Entry) => Promise<void>,
+    longestMs?: number,
   ): Promise<SettlementResult> {
     await this.#prepare()
     const what = 'settle an entry'
     let ran = false
     await inTransaction(this.#database.pool, what, async (open) => {
-      const [row] = await this.#database.inTransaction(what, this.#sql.takeForSettlement, [id], open.connection)
+      const values = [id, longestMs ?? null]
+      const [row] = await this.#database.inTransaction(what, this.#sql.takeForSettlement, values, open.connection)
       if (row === undefined) return
       await handler(open.tx, entryOf(row))
       await open.takeBack()

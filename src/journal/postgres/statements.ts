@@ -45,7 +45,14 @@ import {
 } from './sql/inbox.js'
 import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
 import { renewEntry } from './sql/renew.js'
-import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
+import {
+  deadSettlements,
+  dueSettlements,
+  markSettled,
+  noteSettlementFailure,
+  retrySettlement,
+  takeForSettlement,
+} from './sql/settle.js'
 import { sweepBatches } from './sql/sweep.js'
 import { writeChanges, writeSuccesses } from './sql/write.js'
 import type { QuotedSchema, Statement } from './statement.js'
@@ -68,6 +75,8 @@ const SQL = {
   takeForSettlement,
   markSettled,
   noteSettlementFailure,
+  deadSettlements,
+  retrySettlement,
   sweep: sweepBatches,
   settleByEvidence,
   readGroup,

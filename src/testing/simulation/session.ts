@@ -42,6 +42,7 @@ export class Session implements Journal<MemoryTransaction> {
 
   readonly lease: LeaseService
   readonly compensations: CompensationStore<MemoryTransaction>
+  readonly deadSettlements: Journal['deadSettlements']
   readonly audits: Journal['audits']
   readonly inbox: InboxStore<MemoryTransaction>
 
@@ -52,6 +53,7 @@ export class Session implements Journal<MemoryTransaction> {
     this.#journal = database.journalOf(life.who)
     this.lease = this.#leaseOver(this.#journal.lease)
     this.compensations = this.#journal.compensations
+    this.deadSettlements = this.#journal.deadSettlements
     this.audits = this.#journal.audits
     this.inbox = this.#journal.inbox
     this.#connection = new Connection(scene, database, life)
@@ -128,9 +130,13 @@ export class Session implements Journal<MemoryTransaction> {
     return this.#connection.ask('dueSettlements', READS, () => this.#journal.dueSettlements(effects, limit))
   }
 
-  settle(id: string, handler: (tx: MemoryTransaction, entry: Entry) => Promise<void>): Promise<SettlementResult> {
+  settle(
+    id: string,
+    handler: (tx: MemoryTransaction, entry: Entry) => Promise<void>,
+    longestMs?: number,
+  ): Promise<SettlementResult> {
     return this.#connection.ask('settle', CHANGES, () =>
-      this.#journal.settle(id, (tx, entry) => this.#inTransaction(tx, () => handler(tx, entry))),
+      this.#journal.settle(id, (tx, entry) => this.#inTransaction(tx, () => handler(tx, entry)), longestMs),
     )
   }
 
