@@ -247,10 +247,10 @@ export class Counterfoil<Tx = unknown> {
     options: EnqueueOptions<Tx> = {},
   ): Promise<EnqueuedEffect[]> {
     this.#known(effect)
-    const { journal, clock, namespace } = this.#core.context
+    const { journal, namespace } = this.#core.context
     const own = tied(journal, options)
     const prepared = await Promise.all(inputs.map((input) => prepare(effect, namespace, input, 1)))
-    const enqueued = await enqueuePrepared(journal, clock, prepared, own)
+    const enqueued = await enqueuePrepared(journal, prepared, own)
     // In the user's transaction they are not there before it has committed, of which only the journal can tell.
     if (options.tx === undefined) this.#worker?.wake()
     return enqueued

@@ -1,6 +1,6 @@
 import type { Change } from './apply.js'
 import type { AuditStore } from './audit.js'
-import type { ClaimTerms } from './claim.js'
+import type { ClaimTerms, NotBefore } from './claim.js'
 import type { CompensationStore } from './compensation.js'
 import type { Entry, Intent, JournalTime, State } from './entry.js'
 import type { JournalError } from './errors.js'
@@ -138,7 +138,7 @@ export interface Journal<Tx = unknown> {
    */
   enqueue(
     tx: Tx | null,
-    intents: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+    intents: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]>
 
   /**

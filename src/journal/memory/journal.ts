@@ -7,6 +7,7 @@ import {
   type CompensationStore,
   claim,
   type DeadSettlements,
+  dueAtOf,
   type EffectTerms,
   type Enqueued,
   type Entry,
@@ -23,6 +24,7 @@ import {
   type JournalTime,
   type JournalWrite,
   type LeaseService,
+  type NotBefore,
   type Renewal,
   type Seen,
   type SettlementResult,
@@ -112,25 +114,25 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
 
   async enqueue(
     tx: MemoryTransaction | null,
-    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+    items: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]> {
     if (tx === null) return this.transaction((own) => this.enqueue(own, items))
     await this.#pause('enqueue', 'before')
     const enqueued: Enqueued[] = []
-    for (const { intent, notBeforeMs } of items) {
+    for (const { intent, notBefore } of items) {
       await this.#unlocked(intent.id, tx)
       tx.assertOpen()
-      enqueued.push(this.#enqueue(tx, intent, notBeforeMs))
+      enqueued.push(this.#enqueue(tx, intent, notBefore))
     }
     await this.#pause('enqueue', 'after')
     return enqueued
   }
 
-  #enqueue(tx: MemoryTransaction, intent: Intent, notBeforeMs: number | null): Enqueued {
+  #enqueue(tx: MemoryTransaction, intent: Intent, notBefore: NotBefore | null): Enqueued {
     const standing = this.#entries.get(intent.id) ?? this.#staged.get(intent.id)
     if (standing !== undefined) return enqueuedOf(standing, false)
     const nowMs = this.#now()
-    const entry = enqueue(intent, notBeforeMs === null ? nowMs : notBeforeMs, nowMs)
+    const entry = enqueue(intent, dueAtOf(notBefore, nowMs), nowMs)
     this.#lock(intent.id, tx)
     this.#staged.set(intent.id, entry)
     void tx.ended.then(() => this.#staged.delete(intent.id))

@@ -19,6 +19,7 @@ import {
   type JournalTime,
   type JournalWrite,
   type LeaseService,
+  type NotBefore,
   type Renewal,
   type Seen,
   type SettlementResult,
@@ -173,7 +174,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   /** Those with a `serializeKey` only come to wait for their turn. */
   async #beginPending(items: readonly BeginItem[]): Promise<Begun[]> {
     const created = await this.#enqueueNow(
-      items.map(({ intent }, position) => ({ intent, notBeforeMs: null, position })),
+      items.map(({ intent }, position) => ({ intent, notBefore: null, position })),
       null,
     )
     const standing = await this.#read(items.map((item) => item.intent.id))
@@ -200,7 +201,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async enqueue(
     tx: PostgresTransaction | null,
-    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+    items: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]> {
     await (tx === null ? this.#prepare() : this.#schema.readyIn(tx))
     return inOrderOfIds(

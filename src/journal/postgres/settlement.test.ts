@@ -135,9 +135,7 @@ describe.each(postgresServers())('a settled handler in $name', ({ url }) => {
   test('may enqueue the next effect, which exists once it is settled', async () => {
     const next = new World().intent()
     await settle(async (tx) => {
-      expect(await subject.journal.enqueue(tx, [{ intent: next, notBeforeMs: null }])).toMatchObject([
-        { created: true },
-      ])
+      expect(await subject.journal.enqueue(tx, [{ intent: next, notBefore: null }])).toMatchObject([{ created: true }])
     })
     expect((await readEntry(subject.journal, next.id)).state).toBe('pending')
   })

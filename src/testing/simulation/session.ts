@@ -16,6 +16,7 @@ import {
   type JournalWrite,
   type LeaseService,
   LeaseUnavailable,
+  type NotBefore,
   type Renewal,
   type Seen,
   type SettlementResult,
@@ -74,7 +75,7 @@ export class Session implements Journal<MemoryTransaction> {
   /** Inside the application's own transaction: its statements fail with the transaction, not on their own. */
   enqueue(
     tx: MemoryTransaction | null,
-    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+    items: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]> {
     return tx === null ? this.transaction((own) => this.enqueue(own, items)) : this.#journal.enqueue(tx, items)
   }
