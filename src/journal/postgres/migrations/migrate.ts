@@ -11,11 +11,12 @@ import { inbox } from './0005-inbox.js'
 import { called } from './0006-called.js'
 import { oneCheck } from './0007-one-check.js'
 import { deadSettlements } from './0008-dead-settlements.js'
+import { turns } from './0009-turns.js'
 import type { Migration } from './migration.js'
 
 /** All steps, in order; their versions are 1, 2, 3, … */
 export const MIGRATIONS: readonly Migration[] = [
-  ...[entries, leases, compensations, audits, inbox, called, oneCheck, deadSettlements],
+  ...[entries, leases, compensations, audits, inbox, called, oneCheck, deadSettlements, turns],
 ]
 
 /** Several processes may start at once: those that lose the race to create the schema try again. */
