@@ -36,7 +36,7 @@ export interface EffectDefinition<Input, Receipt, Tx, Raw> {
   readonly receipt?: StandardSchemaV1<unknown, Receipt>
   /** The part of the input that must be the same in duplicates (P7). Default: all of it. */
   readonly fingerprint?: (input: Input) => unknown
-  /** Effects with the same value run one at a time, in the order of their enqueueing. */
+  /** Effects with the same value run one at a time, in the order of their enqueueing: docs/serialize.md says who waits for whom. */
   readonly serializeBy?: (input: Input) => string
   /** The business operation that the effect is part of, for compensating it as a whole. */
   readonly group?: (input: Input) => string

@@ -157,7 +157,10 @@ export interface Journal<Tx = unknown> {
    */
   claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]>
 
-  /** Entries of these effects with a `serializeKey` that could be claimed now, the longest due first. Nothing is taken. */
+  /**
+   * Entries of these effects with a `serializeKey` that could be claimed now, the longest due first. Where too many are due
+   * to look at all keys, some at each look, in turn, so that each is found in some look. Nothing is taken.
+   */
   heads(
     effects: readonly { readonly namespace: string; readonly effect: string }[],
     limit: number,

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import type { Event, Intent, Journal } from '../../protocol/index.js'
-import { accepted, type ConformanceCase, EXECUTED, REJECTED, readEntry, termsOf, writeEvent } from './subject.js'
+import {
+  accepted,
+  type ConformanceCase,
+  EXECUTED,
+  LONG_MS,
+  REJECTED,
+  readEntry,
+  termsOf,
+  writeEvent,
+} from './subject.js'
 
 /** Effects of one `serializeKey`: one at a time, in the order of their enqueueing. */
 export function turnCases<Tx>(): ConformanceCase<Tx>[] {
@@ -46,6 +55,59 @@ export function turnCases<Tx>(): ConformanceCase<Tx>[] {
           reason: { code: 'no_way_to_know', message: 'nobody can tell' },
           knownAbsent: false,
         })
+        assert.equal((await journal.claim(second.id, termsOf('me')))?.claimed, true)
+      },
+    },
+    {
+      name: 'turns go by when entries were enqueued, not by whose transaction committed first, and what is not committed holds up nobody',
+      run: async ({ journal, transaction, elapse }, world) => {
+        const serializeKey = 'customer-6'
+        const [early, taken, late] = world.intents(3, { serializeKey })
+        if (early === undefined || taken === undefined || late === undefined) throw new Error('There are three.')
+        const all = [early, taken, late]
+        await transaction(async (tx) => {
+          await journal.enqueue(tx, [{ intent: early, notBefore: null }])
+          await elapse(2)
+          await enqueueAll(journal, [taken])
+          assert.deepEqual(await headsOf(journal, all), new Set([taken.id]))
+          const claimed = await journal.claim(taken.id, termsOf('me'))
+          assert.equal(claimed?.claimed, true)
+          await enqueueAll(journal, [late])
+          await writeEvent(journal, claimed.entry, EXECUTED)
+          assert.deepEqual(await headsOf(journal, all), new Set([late.id]))
+        })
+        assert.deepEqual(await headsOf(journal, all), new Set([early.id]))
+        assert.equal((await journal.claim(late.id, termsOf('me')))?.claimed, false)
+        assert.equal((await journal.claim(early.id, termsOf('me')))?.claimed, true)
+      },
+    },
+    {
+      name: 'an entry whose time has not come keeps its place, also before those of other effects',
+      run: async ({ journal }, world) => {
+        const serializeKey = 'customer-7'
+        const waiting = world.intent({ serializeKey })
+        const ready = world.intent({ serializeKey, effect: 'ship' })
+        const other = world.intent({ serializeKey: 'customer-8', effect: 'ship' })
+        await journal.enqueue(null, [{ intent: waiting, notBefore: { inMs: LONG_MS } }])
+        await enqueueAll(journal, [ready, other])
+        assert.deepEqual(await headsOf(journal, [waiting, ready, other]), new Set([other.id]))
+        assert.equal((await journal.claim(ready.id, termsOf('me')))?.claimed, false)
+      },
+    },
+    {
+      name: 'an entry that is rejected gives way, and one that is to be tried again does not',
+      run: async ({ journal }, world) => {
+        const [first, second] = world.intents(2, { serializeKey: 'customer-9' })
+        if (first === undefined || second === undefined) throw new Error('There are two.')
+        await enqueueAll(journal, [first, second])
+        const claimed = await journal.claim(first.id, termsOf('me'))
+        assert.equal(claimed?.claimed, true)
+        await writeEvent(journal, claimed.entry, REFUSED)
+        assert.equal((await readEntry(journal, first.id)).state, 'pending')
+        assert.equal((await journal.claim(second.id, termsOf('me')))?.claimed, false)
+        const again = await journal.claim(first.id, termsOf('me'))
+        assert.equal(again?.claimed, true)
+        await writeEvent(journal, again.entry, REJECTED)
         assert.equal((await journal.claim(second.id, termsOf('me')))?.claimed, true)
       },
     },
@@ -111,6 +173,13 @@ const DUE_AT_ONCE: Event = {
   callOver: true,
   retryInMs: 0,
   maxAttempts: 10,
+}
+
+/** What the holder of a call writes when it is known not to have happened, and may be tried again at once. */
+const REFUSED: Event = {
+  ...EXECUTED,
+  outcome: { kind: 'not_executed', reason: { code: 'ECONNREFUSED', message: 'Refused.' }, retryAfterMs: null },
+  retryInMs: 0,
 }
 
 async function enqueueAll<Tx>(journal: Journal<Tx>, intents: readonly Intent[]): Promise<void> {

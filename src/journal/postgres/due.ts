@@ -18,6 +18,8 @@ export class DueEntries {
   readonly #sql: Statements
   readonly #clock: Clock
   #sweptAtMs = Number.NEGATIVE_INFINITY
+  /** By namespace: behind which key the next look for heads goes on, where it cannot look at all. */
+  readonly #lookedAt = new Map<string, string>()
 
   constructor(database: Database, sql: Statements, clock: Clock) {
     this.#database = database
@@ -36,14 +38,16 @@ export class DueEntries {
   }
 
   async heads(effects: readonly EffectName[], limit: number): Promise<readonly Head[]> {
-    const values = [...nameColumns(effects), limit]
+    const after = effects.map(({ namespace }) => this.#lookedAt.get(namespace) ?? '')
+    const values = [...nameColumns(effects), after, limit]
     const rows = await this.#database.read('look for entries whose turn it is', this.#sql.heads, values)
-    return rows.map(([id, namespace, effect, serializeKey]) => ({
-      id: id ?? '',
-      namespace: namespace ?? '',
-      effect: effect ?? '',
-      serializeKey: serializeKey ?? '',
-    }))
+    const heads: Head[] = []
+    for (const [id, namespace = '', effect, serializeKey] of rows) {
+      if (id === null) this.#lookedAt.set(namespace ?? '', serializeKey ?? '')
+      else
+        heads.push({ id: id ?? '', namespace: namespace ?? '', effect: effect ?? '', serializeKey: serializeKey ?? '' })
+    }
+    return heads
   }
 
   async settlements(effects: readonly EffectName[], limit: number): Promise<readonly string[]> {
