@@ -109,7 +109,9 @@ export const headEntries: StatementFor = (schema) => ({
   name: 'counterfoil_heads_2',
   text: `
 WITH RECURSIVE asked AS MATERIALIZED (
-  SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS t (namespace, effect, after)
+  SELECT t.namespace, t.effect, t.after
+  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS t (namespace, effect, after, place)
+  WHERE ${expectFew('t.place')}
 ), begun AS MATERIALIZED (
   SELECT d.id, t.namespace, t.effect, d.serialize_key, d.due_at
   FROM asked AS t CROSS JOIN LATERAL (
