@@ -23,7 +23,7 @@ import {
   unlistedEntries,
 } from './sql/audit-match.js'
 import { beginEntries, enqueueEntries, standingEntries } from './sql/begin.js'
-import { claimDueEntries, claimEntry, headEntries } from './sql/claim.js'
+import { claimDueEntries, claimEntry, claimFreshEntries, headEntries } from './sql/claim.js'
 import {
   endCompensation,
   insertCompensation,
@@ -59,6 +59,7 @@ const SQL = {
   succeed: writeSuccesses,
   claim: claimEntry,
   claimDue: claimDueEntries,
+  claimFresh: claimFreshEntries,
   read: readEntries,
   await: awaitEntries,
   renew: renewEntry,
