@@ -129,7 +129,11 @@ export class Counterfoil<Tx = unknown> {
       clock,
       randomness,
       hooks: options.hooks ?? {},
-      guards: new Guards(effects.values(), { clock, randomness }),
+      guards: new Guards(effects.values(), {
+        clock,
+        randomness,
+        onError: (error) => tell(() => options.hooks?.onError?.(error)),
+      }),
     }
     this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})
     this.#core = new Core(context, options.maxUnderWay ?? 256)
