@@ -69,7 +69,7 @@ export async function execute<Tx>(
   const outcome = outcomeOf(effect, ended)
   const news = newsOfCall(outcome, ended)
   terms.permit.end(news)
-  return { outcome, callOver: true, news: news.service, pauseMs: obeyed(news) }
+  return { outcome, callOver: true, news: news.service, pauseMs: pauseOf(outcome) }
 }
 
 /** The end of a call that was not made after all. */
@@ -82,13 +82,18 @@ const REACHABLE: CallNews = { service: 'reachable', retryAfterMs: null }
 const ILL: CallNews = { service: 'ill', retryAfterMs: null }
 
 function newsOfCall(outcome: Outcome, ended: Ended): CallNews {
-  if (ended.ok || outcome.kind === 'executed') return WELL
+  if (ended.ok) return WELL
   const service = newsOf(outcome, outcome.kind === 'not_executed' && isUnreachable(ended.error))
-  return { service, retryAfterMs: outcome.kind === 'rejected' ? null : (outcome.retryAfterMs ?? null) }
+  // One that is well speaks of this call alone.
+  return service === 'well' ? WELL : { service, retryAfterMs: retryAfterOf(outcome) }
 }
 
-function obeyed({ retryAfterMs }: CallNews): number {
-  return Math.min(retryAfterMs ?? 0, LONGEST_PAUSE_MS)
+function retryAfterOf(outcome: Outcome): number | null {
+  return outcome.kind === 'not_executed' || outcome.kind === 'unknown' ? (outcome.retryAfterMs ?? null) : null
+}
+
+function pauseOf(outcome: Outcome): number {
+  return Math.min(retryAfterOf(outcome) ?? 0, LONGEST_PAUSE_MS)
 }
 
 const TOO_LATE: Outcome = {
@@ -126,9 +131,10 @@ export async function find<Tx>(
   if (ask === undefined) return notAsked({ code: 'no_find', message: 'The provider has no find.' })
   terms.permit.start()
   const ended = await withDeadline(entry, terms, (call) => ask.call(effect.provider, input, call))
-  const news = newsOfFind(effect, ended)
+  const outcome = ended === ABANDONED ? TIMED_OUT : outcomeOf(effect, ended)
+  const news = newsOfFind(outcome, ended)
   terms.permit.end(news)
-  return { result: resultOf(effect, ended), news: news.service, pauseMs: obeyed(news) }
+  return { result: resultOf(effect, ended), news: news.service, pauseMs: pauseOf(outcome) }
 }
 
 /** The end of a look-up that was not made. */
@@ -160,10 +166,8 @@ function resultOf<Tx>(effect: RuntimeEffect<Tx>, ended: Ended | typeof ABANDONED
   }
 }
 
-function newsOfFind<Tx>(effect: RuntimeEffect<Tx>, ended: Ended | typeof ABANDONED): CallNews {
-  if (ended === ABANDONED) return ILL
-  if (ended.ok) return REACHABLE
-  const news = newsOfCall(outcomeOf(effect, ended), ended)
+function newsOfFind(outcome: Outcome, ended: Ended | typeof ABANDONED): CallNews {
+  const news = ended === ABANDONED ? ILL : newsOfCall(outcome, ended)
   return news.service === 'well' ? REACHABLE : news
 }
 

@@ -92,7 +92,8 @@ const serviceHonoursOurKey = (at: Case) => at.can === 'key' || at.can === 'key_a
 const serviceCanBeAsked = (at: Case) => at.can === 'find' || at.can === 'key_and_find'
 const wholeCallFitsTheWindow = (at: Case) => at.nextCallEnds === 'long before' || at.nextCallEnds === '1 ms before'
 const theKeyMakesItSafe = (at: Case) => serviceHonoursOurKey(at) && !at.keySpent && wholeCallFitsTheWindow(at)
-const anotherCallIsAllowed = (at: Case) => at.attempts === 'some left' || at.patience === 'lasts 1 ms more'
+const anotherCallIsAllowed = (at: Case) =>
+  at.attempts === 'some left' || (at.patience === 'lasts 1 ms more' && !at.keySpent)
 const lookingUpStillMakesSense = (at: Case) =>
   at.lookUpsThatFailed === 'none' || at.lookUpsThatFailed === 'one less than allowed'
 const nothingCanBecomeVisibleAnyMore = (at: Case) => at.now === '1 ms after' || at.now === 'long after'

@@ -59,7 +59,8 @@ export function keyProtectsNextCall(entry: Entry, capabilities: Capabilities, no
 
 /**
  * Whether another call is still worth it: patience is a matter of calls *and* of time. Short delays use up any number of
- * calls within an outage of minutes, and a number alone would park whatever met it.
+ * calls within an outage of minutes, and a number alone would park whatever met it. A spent key repeats its answer,
+ * however long one waits.
  */
 export function mayTryAgain(
   entry: Entry,
@@ -68,7 +69,7 @@ export function mayTryAgain(
 ): boolean {
   // The journal's clock may have been set back meanwhile.
   const triedForMs = Math.max(0, nowMs - (entry.firstSentAtMs ?? nowMs))
-  return entry.attempts < maxAttempts || triedForMs < patienceMs
+  return entry.attempts < maxAttempts || (triedForMs < patienceMs && !entry.keySpent)
 }
 
 function attemptsExhausted(entry: Entry, whatIsTrue: string): Reason {
