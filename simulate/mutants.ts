@@ -280,13 +280,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the consequence is committed before the outcome is recorded',
     file: HOLDER,
-    code: 'const retryInMs = this.#retryInMs(entry, end)',
+    code: 'const retryInMs = this.#retryInMs(entry, end, uncounted)',
     mutation: `if (outcome.kind === 'executed') {
           const { receipt, externalId } = outcome
           const settled = { kind: 'succeeded', receipt, externalId }
           await this.#context.journal.transaction(async (tx) => this.#effect.settled?.(tx, input.value, settled)).catch(() => null)
         }
-        const retryInMs = this.#retryInMs(entry, end)`,
+        const retryInMs = this.#retryInMs(entry, end, uncounted)`,
     breaks: ['I5'],
     withinSeeds: 500,
   },

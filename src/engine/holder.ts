@@ -82,7 +82,7 @@ export class Holder<Tx> {
     permit.giveBack()
     const { outcome, callOver, news } = end
     const uncounted = !countsAgainstEntry(news, permit.begunInOutage)
-    const retryInMs = this.#retryInMs(entry, end)
+    const retryInMs = this.#retryInMs(entry, end, uncounted)
     const { maxAttempts, patienceMs } = limits
     const ended = { outcome, callOver, uncounted, retryInMs, maxAttempts, patienceMs }
     return this.#record(entry, { type: 'attempt_ended', ...ended })
@@ -179,14 +179,14 @@ export class Holder<Tx> {
     )
   }
 
-  #retryInMs(entry: Entry, { outcome, pauseMs }: CallEnd): number {
+  #retryInMs(entry: Entry, { outcome, pauseMs }: CallEnd, uncounted: boolean): number {
     // Nothing is tried again after the usual end, and every effect comes through here.
     if (outcome.kind === 'executed') return 0
-    const tries = Math.max(entry.attempts, this.#failuresOfService)
+    const tries = uncounted ? Math.max(entry.attempts, this.#failuresOfService) : entry.attempts
     return Math.max(pauseMs, backoffMs(this.#context.randomness, tries, this.#effect))
   }
 
-  /** What an outage uncounted is not the entry's matter but the service's, whose probes show soon when it is over. */
+  /** What does not count is the service's matter, whose probes show soon when it is over. */
   #findAgainInMs(entry: Entry, uncounted: boolean): number {
     const { randomness } = this.#context
     if (uncounted) return backoffMs(randomness, Math.max(1, this.#failuresOfService), this.#effect)
