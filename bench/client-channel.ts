@@ -11,6 +11,7 @@ export type ClientOrder =
       readonly serviceUrl: string
       readonly callers: number
       readonly lostAfterMs: number | null
+      readonly ages?: boolean
     }
   /** Keeps `outstanding` orders under way for so long, and measures nothing. */
   | { readonly do: 'warm'; readonly outstanding: number; readonly forMs: number }

@@ -52,7 +52,7 @@ function system(): OpenSystem {
 }
 
 /** A closed loop: as soon as one order is done, its caller asks for the next. */
-async function load({ perform }: OpenSystem, outstanding: number, forMs: number): Promise<Measured> {
+async function load({ perform, beside }: OpenSystem, outstanding: number, forMs: number): Promise<Measured> {
   const run = randomUUID()
   const latencies: number[] = []
   let next = 0
@@ -70,7 +70,11 @@ async function load({ perform }: OpenSystem, outstanding: number, forMs: number)
       if (doneMs < endMs) inTime++
     }
   }
+  const over = new AbortController()
+  const going = beside?.(over.signal)
   await Promise.all(Array.from({ length: outstanding }, caller))
+  over.abort()
+  await going
   const { user, system } = process.cpuUsage(cpu)
   return {
     inTime,

@@ -1,4 +1,5 @@
-// `npm run bench:growth`: what an effect costs with many settled entries, against what it costs with few.
+// `npm run bench:growth`: what an effect costs with many settled entries, against what it costs with few; and with many
+// while a walk lets the old ones of them become compact and purges the oldest, against without.
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { migrate } from 'counterfoil/postgres'
@@ -8,7 +9,7 @@ import { openPostgres, type PostgresServer } from './servers.js'
 import { ServiceProcess } from './service/channel.js'
 import { median } from './statistics.js'
 
-/** The most that an effect may cost with many entries, as a multiple of what it costs with few. */
+/** The most that an effect may cost with many entries, as a multiple of what it costs with few; and its p99 with a walk. */
 const MOST = 1.2
 const CALLERS = 64
 const PLANT_ROWS = 200_000
@@ -38,12 +39,15 @@ interface Cost {
 /** A journal with so many settled entries, and what effects cost there, round by round. */
 interface Journal {
   readonly entries: number
+  /** Whether they age while effects are made. */
+  readonly ages: boolean
   readonly databaseUrl: string
   readonly client: ClientProcess
   readonly costs: Cost[]
 }
 
-/** Parameters: $1 the first, $2 the last, $3 how many in all. Settled as effects that went well leave them, over a year. */
+/** Parameters: $1 the first, $2 the last, $3 how many in all. Settled as effects that went well leave them, over a year:
+ * of all ages in each part of the table, as they come to stand once room is used again, so that a walk is never idle. */
 const PLANT = `
 INSERT INTO counterfoil.entries (
   id, fence, created_at, updated_at, first_sent_at, last_deadline_at, generation, attempts, state, settlement, namespace,
@@ -54,7 +58,7 @@ SELECT gen_random_uuid(), 1, t.at, t.at, t.at, t.at, 1, 1, 'succeeded', 'none', 
   json_build_object('id', 'old-' || i, 'customerId', 'customer-of-old-' || i, 'cents', 1299, 'currency', 'eur'),
   json_build_object('id', 'ch_' || i, 'key', 'old-' || i)
 FROM generate_series($1::bigint, $2::bigint) AS i,
-  LATERAL (SELECT now() - interval '365 days' * (1 - i::double precision / $3::bigint) AS at) AS t`
+  LATERAL (SELECT now() - interval '365 days' * (i * 7919 % $3::bigint)::double precision / $3::bigint AS at) AS t`
 
 /** What the log holds between two positions, of records and of page images apart. */
 const WAL = 'SELECT sum(record_size) AS records, sum(fpi_size) AS images FROM pg_get_wal_stats($1::pg_lsn, $2::pg_lsn)'
@@ -73,27 +77,32 @@ try {
 }
 
 async function main(): Promise<number> {
-  const journals = [await open('few', Number(values.few)), await open('many', Number(values.many))]
-  // Interleaved, so that what else the machine does strikes both alike.
+  const journals = [
+    await open('few', { entries: Number(values.few), ages: false }),
+    await open('many', { entries: Number(values.many), ages: false }),
+    await open('aging', { entries: Number(values.many), ages: true }),
+  ]
+  // Interleaved, so that what else the machine does strikes all alike.
   for (let round = 1; round <= Number(values.rounds); round++) {
     for (const journal of journals) {
       const cost = await measure(postgres, journal)
       journal.costs.push(cost)
-      console.error(`round ${round}, ${count(journal.entries)} entries: ${Math.round(cost.effectsPerSecond)} effects/s`)
+      console.error(`round ${round}, ${nameOf(journal)}: ${Math.round(cost.effectsPerSecond)} effects/s`)
     }
   }
   for (const { client } of journals) await client.close()
+  await tellAged(journals)
   return report(journals)
 }
 
-async function open(name: string, entries: number): Promise<Journal> {
+async function open(name: string, { entries, ages }: Pick<Journal, 'entries' | 'ages'>): Promise<Journal> {
   const databaseUrl = await postgres.createDatabase(`growth_${name}`)
   const startedMs = performance.now()
   await plant(databaseUrl, entries)
   console.error(`planted ${count(entries)} entries in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`)
   const opening = { system: 'counterfoil', databaseUrl, redisUrl: '', restate: null, serviceUrl: service.url }
-  const client = await ClientProcess.open({ ...opening, callers: CALLERS, lostAfterMs: null })
-  return { entries, databaseUrl, client, costs: [] }
+  const client = await ClientProcess.open({ ...opening, callers: CALLERS, lostAfterMs: null, ages })
+  return { entries, ages, databaseUrl, client, costs: [] }
 }
 
 async function plant(databaseUrl: string, entries: number): Promise<void> {
@@ -129,18 +138,19 @@ async function walPosition(admin: pg.Client): Promise<string> {
 }
 
 async function report(journals: readonly Journal[]): Promise<number> {
-  const costs = journals.map(({ entries, costs: each }) => ({ entries, ...medians(each) }))
-  const [few, many] = costs
-  if (few === undefined || many === undefined) return 1
+  const costs = journals.map(({ entries, ages, costs: each }) => ({ entries, ages, ...medians(each) }))
+  const [few, many, aging] = costs
+  if (few === undefined || many === undefined || aging === undefined) return 1
   const ratios = {
     slowdown: few.effectsPerSecond / many.effectsPerSecond,
     p50: many.p50Ms / few.p50Ms,
     p99: many.p99Ms / few.p99Ms,
     walBytes: many.walBytesPerEffect / few.walBytesPerEffect,
+    'p99 with a walk': aging.p99Ms / many.p99Ms,
   }
   for (const cost of costs) {
     console.log(
-      `${count(cost.entries)} entries: ${Math.round(cost.effectsPerSecond)} effects/s, p50 ${cost.p50Ms.toFixed(1)} ms, ` +
+      `${nameOf(cost)}: ${Math.round(cost.effectsPerSecond)} effects/s, p50 ${cost.p50Ms.toFixed(1)} ms, ` +
         `p99 ${cost.p99Ms.toFixed(1)} ms, ${Math.round(cost.walBytesPerEffect)} bytes of WAL per effect ` +
         `(and ${Math.round(cost.pageImageBytesPerEffect)} of page images: once for each page and checkpoint)`,
     )
@@ -161,6 +171,24 @@ function medians(costs: readonly Cost[]): Cost {
     walBytesPerEffect: of((each) => each.walBytesPerEffect),
     pageImageBytesPerEffect: of((each) => each.pageImageBytesPerEffect),
   }
+}
+
+/** What the walks have done in all: what was not measured beside any is no proof. */
+async function tellAged(journals: readonly Journal[]): Promise<void> {
+  for (const { entries, databaseUrl } of journals.filter(({ ages }) => ages)) {
+    const client = new pg.Client({ connectionString: databaseUrl })
+    await client.connect()
+    const { rows } = await client.query(
+      "SELECT count(*) AS planted, count(*) FILTER (WHERE input IS NULL) AS compact FROM counterfoil.entries WHERE key LIKE 'old-%'",
+    )
+    await client.end()
+    const [compact, purged] = [Number(rows[0]?.compact), entries - Number(rows[0]?.planted)]
+    console.log(`${count(compact)} entries became compact and ${count(purged)} were purged during the measures`)
+  }
+}
+
+function nameOf({ entries, ages }: Pick<Journal, 'entries' | 'ages'>): string {
+  return `${count(entries)} entries${ages ? ', aging' : ''}`
 }
 
 function count(entries: number): string {

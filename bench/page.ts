@@ -1,7 +1,7 @@
 // `npm run bench:doc -- results.json`: docs/performance.md, from the figures of one run.
 import { readFile, writeFile } from 'node:fs/promises'
 import { describePromise, promisesOf } from './promises.js'
-import { figuresOf, HEAD, titleOf } from './report/table.js'
+import { CHECKED, checkedOf, figuresOf, HEAD, titleOf } from './report/table.js'
 import type { Results } from './results.js'
 
 function pageOf(run: Results): string {
@@ -33,8 +33,8 @@ const COLUMNS = `Effects a second are medians of interleaved rounds, ± half the
 bare call (queues answer nobody, so they have none). Statements, commits and bytes of WAL are the database's own count,
 per effect; µs are CPU of the client's process and of the database's, per effect.`
 
-const CORRECTNESS = `A thousand keys, each asked for by ten callers at once: more than 1,000 calls are double charges. And a worker
-killed by SIGKILL with 64 calls in flight that the service carries out: how many of the 64 are charged a second time.`
+const CORRECTNESS = `A thousand keys, each asked for by ten callers at once, in one process and, where a system's callers may be in
+several, in two: more than 1,000 calls are double charges. And a worker killed by SIGKILL with 64 calls in flight that the service carries out: how many of the 64 are charged a second time.`
 
 const BOUNDS = `## Where the time goes
 
@@ -54,15 +54,8 @@ function speedTable(run: Results, gatewayMs: number): string {
 
 function correctnessTable(run: Results): string {
   return table(
-    ['', 'calls for 1,000 keys × 10', 'answers/s', 'receipts', 'errors', 'charged twice of 64'],
-    run.correctness.map((each) => [
-      titleOf(run, each.system),
-      each.callsFor1000Keys.toLocaleString('en'),
-      Math.round(each.duplicateCallersPerSecond).toLocaleString('en'),
-      each.receipts.toLocaleString('en'),
-      each.errors.toLocaleString('en'),
-      String(each.chargedTwiceAfterKill),
-    ]),
+    CHECKED,
+    run.correctness.map((each) => [titleOf(run, each.system), ...checkedOf(each)]),
   )
 }
 

@@ -24,6 +24,8 @@ export interface Place {
   readonly callers: number
   /** For the crash: how long at least a lost worker's work stays its own, in whatever setting the system has for it. */
   readonly lostAfterMs: number | null
+  /** Whether old entries age in the journal during a load. Default: not. */
+  readonly ages?: boolean
 }
 
 /** A system at work in this process. */
@@ -33,6 +35,8 @@ export interface OpenSystem {
    * receipt, or null where the system hands none to its callers.
    */
   perform(order: Order): Promise<Receipt | null>
+  /** What goes on beside the callers during a load, until the signal aborts; undefined: nothing. */
+  readonly beside?: ((signal: AbortSignal) => Promise<void>) | undefined
   close(): Promise<void>
 }
 
@@ -53,6 +57,8 @@ export interface System {
   readonly needsRestate?: true
   /** It makes no call and runs in no client: the database alone. */
   readonly pgbench?: PgbenchForm
+  /** Its callers may be in several processes on one database, each of which hears of what another did. */
+  readonly inSeveral?: true
   /** It survives the loss of its worker by itself; otherwise the callers ask again, as a redelivered message would. */
   readonly takesOverItself: boolean
   open(place: Place): Promise<OpenSystem>

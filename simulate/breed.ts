@@ -7,7 +7,7 @@ import type { Mutant } from './mutants.js'
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
 /** What the simulator is made of: the rest of the package need not be copied for every mutant. */
-const PARTS = ['engine', 'inbox', 'journal', 'lease', 'protocol', 'system', 'testing/simulation'] as const
+const PARTS = ['engine', 'inbox', 'journal', 'lease', 'protocol', 'retention', 'system', 'testing/simulation'] as const
 
 type Simulation = typeof import('counterfoil/testing')
 

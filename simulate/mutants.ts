@@ -23,6 +23,7 @@ const CALL = 'engine/call'
 const HOLDER = 'engine/holder'
 const DRIVE = 'engine/drive'
 const JOURNAL = 'journal/memory/journal'
+const RETENTION = 'protocol/retention'
 
 /** Nothing is done twice, recorded wrongly, or told wrongly. */
 const HARM = ['I1', 'I3', 'I4', 'I8', 'T1', 'T2']
@@ -247,7 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a parked effect is reported as rejected',
-    file: 'engine/counterfoil',
+    file: 'engine/answer',
     code: "case 'failed':",
     mutation: "case 'parked': case 'failed':",
     breaks: ['T1'],
@@ -329,6 +330,54 @@ export const MUTANTS: readonly Mutant[] = [
     code: 'return { undone: false,',
     mutation: 'return { undone: true,',
     breaks: ['I8'],
+    withinSeeds: 1_000,
+  },
+  {
+    name: 'what is being undone becomes compact',
+    file: RETENTION,
+    code: "entry.state !== 'succeeded' && entry.state !== 'failed' && entry.state !== 'compensated'",
+    mutation: 'false',
+    breaks: ['I9'],
+    withinSeeds: 3_000,
+  },
+  {
+    name: 'what a dead handler still has to be told becomes compact',
+    file: RETENTION,
+    code: "entry.settlement === 'none' || entry.settlement === 'done'",
+    mutation: 'true',
+    breaks: ['I9'],
+    withinSeeds: 2_000,
+  },
+  {
+    name: 'entries become compact before they are old',
+    file: RETENTION,
+    code: 'entry.updatedAtMs <= nowMs - ageMs',
+    mutation: 'true',
+    breaks: ['I9'],
+    withinSeeds: 500,
+  },
+  {
+    name: 'what is old enough to be compact is purged',
+    file: 'journal/memory/retention',
+    code: 'isOlderThan(entry, purgeAfterMs, nowMs)',
+    mutation: 'isOlderThan(entry, compactAfterMs, nowMs)',
+    breaks: ['P6'],
+    withinSeeds: 500,
+  },
+  {
+    name: 'a duplicate of what is compact gets null for its receipt',
+    file: 'engine/answer',
+    code: 'if (entry.isCompact)',
+    mutation: 'if (false)',
+    breaks: ['T1'],
+    withinSeeds: 500,
+  },
+  {
+    name: 'what is compact is undone without its receipt',
+    file: 'protocol/compensation',
+    code: 'if (!entry.isCompact)',
+    mutation: 'if (true)',
+    breaks: ['I9'],
     withinSeeds: 1_000,
   },
 ]

@@ -20,3 +20,4 @@ export {
   type ScheduleOptions,
   textOf,
 } from './reconcile/index.js'
+export type { Aged, RetentionOptions } from './retention/index.js'

@@ -65,12 +65,15 @@ export function figuresOf(results: Results, row: Row): string[] {
   ]
 }
 
-const CHECKED = [
+/** The columns of what reached the service. */
+export const CHECKED = [
   '',
   'calls for 1,000 keys × 10',
   'answers/s',
   'receipts',
   'errors',
+  'calls, from 2 processes',
+  'answers/s',
   'charged twice of 64 after SIGKILL',
 ]
 
@@ -80,17 +83,22 @@ function correctnessTable(results: Results): string {
     style: { head: [], border: [], compact: true },
     colAligns: alignment(CHECKED.length),
   })
-  for (const each of results.correctness) {
-    table.push([
-      titleOf(results, each.system),
-      each.callsFor1000Keys.toLocaleString('en'),
-      Math.round(each.duplicateCallersPerSecond).toLocaleString('en'),
-      each.receipts.toLocaleString('en'),
-      each.errors.toLocaleString('en'),
-      String(each.chargedTwiceAfterKill),
-    ])
-  }
+  for (const each of results.correctness) table.push([titleOf(results, each.system), ...checkedOf(each)])
   return table.toString()
+}
+
+export function checkedOf(found: Results['correctness'][number]): string[] {
+  const whole = (value: number | undefined): string =>
+    value === undefined ? '–' : Math.round(value).toLocaleString('en')
+  return [
+    whole(found.callsFor1000Keys),
+    whole(found.duplicateCallersPerSecond),
+    whole(found.receipts),
+    whole(found.errors),
+    whole(found.inSeveral?.callsFor1000Keys),
+    whole(found.inSeveral?.duplicateCallersPerSecond),
+    whole(found.chargedTwiceAfterKill),
+  ]
 }
 
 export function titleOf(results: Results, name: string): string {

@@ -14,6 +14,7 @@ export const batched: System = {
   promise: 'As two commits by hand: what was in flight when the worker was lost is charged again.',
   docs: 'https://www.postgresql.org/docs/current/populate.html',
   isQueue: false,
+  inSeveral: true,
   takesOverItself: false,
   open: async ({ databaseUrl, service }) => {
     const [intents, outcomes] = await Promise.all([connect(databaseUrl), connect(databaseUrl)])

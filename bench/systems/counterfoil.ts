@@ -1,4 +1,4 @@
-import { Counterfoil, defineEffect, type Effect } from 'counterfoil'
+import { ageEntries, Counterfoil, defineEffect, type Effect } from 'counterfoil'
 import { postgresJournal } from 'counterfoil/postgres'
 import pg from 'pg'
 import { Batch } from '../batch.js'
@@ -16,6 +16,7 @@ export const counterfoilPerform: System = {
     'Effectively once: what was in flight when the worker was lost is looked up at the service before anything is repeated.',
   docs: 'https://www.npmjs.com/package/counterfoil',
   isQueue: false,
+  inSeveral: true,
   takesOverItself: false,
   open: async (place) => {
     const pay = paymentEffect(place)
@@ -23,6 +24,7 @@ export const counterfoilPerform: System = {
     await counterfoil.start()
     return {
       perform: (order) => counterfoil.perform(pay, order),
+      beside: place.ages === true ? (signal) => keepAging(counterfoil, signal) : undefined,
       close: async () => {
         await close()
         await pool.end()
@@ -79,13 +81,21 @@ function paymentEffect(place: Place, onCalled: (order: Order) => void = () => un
   })
 }
 
+/** One walk after the other, where a process would let hours pass between two. */
+async function keepAging(counterfoil: Counterfoil, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await ageEntries(counterfoil, { signal })
+}
+
 interface Made {
   readonly pool: pg.Pool
   readonly counterfoil: Counterfoil
   close(): Promise<void>
 }
 
-function counterfoilIn({ databaseUrl, callers }: Place, pay: Effect<Order, Receipt>): Made {
+/** Of a year of entries, a third is old enough to become compact, and a quarter of that to be purged. */
+const RETENTION = { compactAfter: '243d', purgeAfter: '335d' } as const
+
+function counterfoilIn({ databaseUrl, callers, ages }: Place, pay: Effect<Order, Receipt>): Made {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: CONNECTIONS })
   const journal = postgresJournal(pool, { preparedStatements: true })
   const counterfoil = new Counterfoil({
@@ -93,6 +103,7 @@ function counterfoilIn({ databaseUrl, callers }: Place, pay: Effect<Order, Recei
     effects: [pay],
     concurrency: callers,
     maxUnderWay: 256,
+    retention: ages === true ? RETENTION : {},
   }) as Counterfoil
   return {
     pool,

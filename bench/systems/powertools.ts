@@ -21,6 +21,7 @@ export const powertools: System = {
     'A finished call is not repeated while its record lives; one whose worker was lost is made again after the function’s time is over, and one that throws is forgotten.',
   docs: 'https://docs.aws.amazon.com/powertools/typescript/latest/features/idempotency/#bring-your-own-persistent-store',
   isQueue: false,
+  inSeveral: true,
   takesOverItself: false,
   open: async ({ databaseUrl, service, callers, lostAfterMs }) => {
     const pool = new pg.Pool({ connectionString: databaseUrl, max: Math.min(callers, CONNECTIONS) })

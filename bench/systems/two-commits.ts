@@ -12,6 +12,7 @@ export const twoCommits: System = {
   promise: 'A finished payment is not repeated; one whose worker was lost is charged again when it is asked for again.',
   docs: 'https://brandur.org/idempotency-keys',
   isQueue: false,
+  inSeveral: true,
   takesOverItself: false,
   open: async ({ databaseUrl, service, callers }) => {
     const pool = new pg.Pool({ connectionString: databaseUrl, max: Math.min(callers, CONNECTIONS) })

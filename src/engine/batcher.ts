@@ -1,29 +1,41 @@
+import type { Clock } from '../system/index.js'
+
 interface Waiting<Item, Result> {
   readonly item: Item
   readonly resolve: (result: Result) => void
   readonly reject: (error: unknown) => void
 }
 
+/** How batches go. */
+export interface BatcherTerms {
+  readonly clock: Clock
+  readonly maxItems: number
+  /** A batch that takes longer waits for something: a row that another transaction has, a server that is away. */
+  readonly stallMs: number
+  /** Batches under way at most, those that wait among them. */
+  readonly maxUnderWay: number
+}
+
 /**
- * Lets concurrent callers share one statement and one commit, without a timer: a lone caller goes at once, and while
- * its batch is under way the next one forms. Nobody goes on before the batch with its own item is done.
+ * Lets concurrent callers share one statement and one commit: a lone caller goes at once, and while its batch is under
+ * way the next one forms. Nobody goes on before the batch with its own item is done.
+ *
+ * One batch at a time, since two would share what one commit can carry. But a batch waits as a whole for a row of its
+ * that is locked (the key stands in an open transaction of the application's): the next one goes beside it then.
  */
 export class Batcher<Item, Result> {
   readonly #run: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>
-  readonly #maxItems: number
-  readonly #maxUnderWay: number
+  readonly #terms: BatcherTerms
   #waiting: Waiting<Item, Result>[] = []
   #underWay = 0
+  /** Of those under way: how many have taken longer than `stallMs`. */
+  #stalled = 0
   #scheduled = false
 
   /** `run` answers in the order of its items; an `Error` in a place fails that item alone. */
-  constructor(
-    run: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>,
-    limits: { readonly maxItems: number; readonly maxUnderWay: number },
-  ) {
+  constructor(run: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>, terms: BatcherTerms) {
     this.#run = run
-    this.#maxItems = limits.maxItems
-    this.#maxUnderWay = limits.maxUnderWay
+    this.#terms = terms
   }
 
   add(item: Item): Promise<Result> {
@@ -35,17 +47,21 @@ export class Batcher<Item, Result> {
 
   // One microtask later, so that callers of the same turn share the batch.
   #schedule(): void {
-    if (this.#scheduled || this.#underWay >= this.#maxUnderWay) return
+    if (this.#scheduled || !this.#mayGo()) return
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
-      while (this.#waiting.length > 0 && this.#underWay < this.#maxUnderWay) void this.#flush()
+      while (this.#waiting.length > 0 && this.#mayGo()) void this.#flush()
     })
   }
 
+  #mayGo(): boolean {
+    return this.#underWay === this.#stalled && this.#underWay < this.#terms.maxUnderWay
+  }
+
   async #flush(): Promise<void> {
-    const batch = this.#waiting.splice(0, this.#maxItems)
-    this.#underWay++
+    const batch = this.#waiting.splice(0, this.#terms.maxItems)
+    const end = this.#begin()
     try {
       const results = await this.#run(batch.map((each) => each.item))
       batch.forEach((each, i) => {
@@ -57,8 +73,24 @@ export class Batcher<Item, Result> {
     } catch (error) {
       for (const each of batch) each.reject(error)
     } finally {
-      this.#underWay--
+      end()
       if (this.#waiting.length > 0) this.#schedule()
+    }
+  }
+
+  /** A batch is under way from now on; the returned function says that it has ended. */
+  #begin(): () => void {
+    this.#underWay++
+    let hasStalled = false
+    const cancel = this.#terms.clock.schedule(this.#terms.stallMs, () => {
+      hasStalled = true
+      this.#stalled++
+      if (this.#waiting.length > 0) this.#schedule()
+    })
+    return () => {
+      cancel()
+      this.#underWay--
+      if (hasStalled) this.#stalled--
     }
   }
 }

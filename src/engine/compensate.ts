@@ -6,6 +6,7 @@ import {
   callOffChange,
   currencyCode,
   type Duration,
+  EffectCompacted,
   EffectInDoubt,
   EffectRejected,
   type Entry,
@@ -24,6 +25,7 @@ import {
 import { backoffMs } from './backoff.js'
 import { identityOf } from './context.js'
 import type { Core } from './core.js'
+import { ENTRY_GONE } from './drive.js'
 import type { RuntimeEffect } from './effect.js'
 import { announce, evidenceOf, lookUp, settleByEvidence } from './evidence.js'
 import { prepare, readInput } from './prepare.js'
@@ -59,7 +61,7 @@ export interface Compensated {
   readonly externalId: string
   /** How much was asked back, in the smallest unit of the currency; null: all of it. */
   readonly minorUnits: number | null
-  /** What the service returned for the undoing. */
+  /** What the service returned for the undoing; null once the retention has let that go. */
   readonly receipt: unknown
 }
 
@@ -76,8 +78,8 @@ export interface Undoing {
   readonly findingId: string | null
 }
 
-/** How the compensator has an undoing carried out, and waits for it: as `perform` does. */
-export type PerformUndo<Tx> = (
+/** How the compensator has an undoing carried out that was noted, and waits for it: as `perform` does, but it creates none. */
+export type JoinUndo<Tx> = (
   effect: RuntimeEffect<Tx>,
   input: UndoInput,
   wait: { readonly waitMs: number; readonly signal: AbortSignal | undefined },
@@ -88,11 +90,11 @@ const LOOK_AGAIN = { retryFirstMs: 100, retryLongestMs: 5_000 }
 /** Undoes executed operations, each as an effect of its own, keyed by the external id (P10). */
 export class Compensator<Tx> {
   readonly #core: Core<Tx>
-  readonly #perform: PerformUndo<Tx>
+  readonly #join: JoinUndo<Tx>
 
-  constructor(core: Core<Tx>, perform: PerformUndo<Tx>) {
+  constructor(core: Core<Tx>, join: JoinUndo<Tx>) {
     this.#core = core
-    this.#perform = perform
+    this.#join = join
   }
 
   async compensate(effect: RuntimeEffect<Tx>, key: string, options: CompensateOptions): Promise<Compensated> {
@@ -105,7 +107,7 @@ export class Compensator<Tx> {
       externalId: entry.externalId,
       entryId: entry.id,
       receipt: entry.receipt,
-      total: await amountOf(effect, entry),
+      total: entry.isCompact ? await this.#totalOnAccount(entry, entry.externalId) : await amountOf(effect, entry),
       part: options.amount ?? null,
       refundKey: options.refundKey ?? null,
       reason: options.reason,
@@ -129,14 +131,36 @@ export class Compensator<Tx> {
     const undoEffect = this.#core.context.effects.get(undoNameOf(effect.name))
     if (undoEffect === undefined) throw refusal(effect, key, 'no_cancel', 'Its provider has no `cancel`.')
     const { input, intent } = await this.#begin(effect, undoEffect, key, undoing)
-    const about = { undoId: intent.id, reference: intent.reference }
+    const { externalId, minorUnits } = input
+    const about = { undoId: intent.id, reference: intent.reference, externalId, minorUnits }
     try {
-      const receipt = await this.#perform(undoEffect, input, wait)
-      return { ...about, externalId: input.externalId, minorUnits: input.minorUnits, receipt }
+      return { ...about, receipt: await this.#join(undoEffect, input, wait) }
     } catch (error) {
-      if (!(error instanceof EffectRejected)) throw error
-      throw new CompensationRefused({ effect: effect.name, key }, error.reason, { cause: error })
+      if (error instanceof EffectCompacted) return { ...about, receipt: null }
+      const reason = error instanceof EffectRejected ? error.reason : await this.#afterItsEntry(intent.id, error)
+      if (reason === null) return { ...about, receipt: null }
+      throw new CompensationRefused({ effect: effect.name, key }, reason, { cause: error })
     }
+  }
+
+  /**
+   * What became of an undoing whose entry is gone, by the note beside it, which outlives it: null where it was undone.
+   * It is never begun anew for want of its entry: that would give back twice.
+   *
+   * @throws `error` where it is another error, or nobody knows.
+   */
+  async #afterItsEntry(undoId: string, error: unknown): Promise<Reason | null> {
+    if (!(error instanceof EffectInDoubt) || error.reason?.code !== ENTRY_GONE) throw error
+    const noted = await this.#core.context.journal.compensations.read(undoId)
+    if (noted?.state === 'undone') return null
+    if (noted?.state === 'rejected') return { code: 'rejected', message: 'The service refused it, long ago.' }
+    throw error
+  }
+
+  /** What a compact entry moved, which it does not know any more: as it was when something of it was first undone. */
+  async #totalOnAccount({ namespace, effect }: Entry, externalId: string): Promise<Money | null> {
+    const { compensations } = this.#core.context.journal
+    return (await compensations.undoneOf({ namespace, effect, externalId }))?.total ?? null
   }
 
   async #begin(effect: RuntimeEffect<Tx>, undoEffect: RuntimeEffect<Tx>, key: string, undoing: Undoing) {
@@ -250,12 +274,12 @@ export class Compensator<Tx> {
   }
 }
 
-/** How much an executed entry moved, as its provider says; null where it does not, or what it says makes no sense. */
+/** How much an executed entry moved, as its provider says; null where it does not, what it says makes no sense, or the entry is compact. */
 export function amountOf<Tx>(
   effect: RuntimeEffect<Tx>,
-  entry: Pick<Entry, 'input' | 'receipt'>,
+  entry: Pick<Entry, 'input' | 'receipt' | 'isCompact'>,
 ): Promise<Money | null> | Money | null {
-  if (effect.provider.amount === undefined) return null
+  if (effect.provider.amount === undefined || entry.isCompact) return null
   const input = readInput(effect, entry.input)
   // Without a promise where there is no schema to wait for: audits ask for millions.
   if (!(input instanceof Promise)) return amountBy(effect, entry.receipt, input)

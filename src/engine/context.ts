@@ -1,4 +1,5 @@
 import type { EffectIdentity, Entry, Journal, LeaseService, Reason, Seen } from '../protocol/index.js'
+import type { Retention } from '../retention/index.js'
 import type { Clock, Randomness } from '../system/index.js'
 import type { RuntimeEffect } from './effect.js'
 import type { Guards } from './guards/index.js'
@@ -32,6 +33,8 @@ export interface Context<Tx> {
   readonly hooks: Hooks
   /** What holds calls to a service back: its rate limit, the pause it asked for, its outage. */
   readonly guards: Guards
+  /** What ages here; null: everything is kept for ever. */
+  readonly retention: Retention | null
 }
 
 /** An entry whose lease is ours. */

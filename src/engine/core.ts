@@ -13,6 +13,12 @@ import { Waiters } from './waiters.js'
 /** Rows in one statement: enough that one commit serves many callers, few enough that its plan stays flat. */
 const BATCH_ROWS = 256
 
+/** Many times what a commit takes; the next batch goes beside one that takes longer. */
+const STALL_MS = 50
+
+/** Each stalled batch holds a connection of the application's pool, which has ten where nobody says otherwise. */
+const BATCHES_UNDER_WAY = 4
+
 /**
  * What `perform` and the worker loop share: one way to begin and to write (in batches), one way to carry a held entry
  * to where it rests, and the knowledge of what is under way.
@@ -34,14 +40,9 @@ export class Core<Tx> {
     this.slots = new Slots(maxUnderWay)
     this.handlers = new Handlers(context)
     this.waiters = new Waiters(context.journal, context.clock, (error) => context.hooks.onError?.(error))
-    this.#begins = new Batcher<Renewal, Begun>((items) => context.journal.begin(items), {
-      maxItems: BATCH_ROWS,
-      maxUnderWay: 1,
-    })
-    this.#writes = new Batcher<JournalWrite, Written>((items) => context.journal.write(items), {
-      maxItems: BATCH_ROWS,
-      maxUnderWay: 1,
-    })
+    const terms = { clock: context.clock, maxItems: BATCH_ROWS, stallMs: STALL_MS, maxUnderWay: BATCHES_UNDER_WAY }
+    this.#begins = new Batcher<Renewal, Begun>((items) => context.journal.begin(items), terms)
+    this.#writes = new Batcher<JournalWrite, Written>((items) => context.journal.write(items), terms)
   }
 
   /** Terms for one claimant. Every claimant has an owner of its own, so that no two parts of a process mistake each other's leases. */

@@ -1,21 +1,20 @@
-import { Inbox, InboxKeeper, type InboxOptions, type IncomingMessage, type Received } from '../inbox/index.js'
+import { Inbox, type InboxOptions, type IncomingMessage, keepInbox, type Received } from '../inbox/index.js'
 import {
   ConfigurationError,
   type Duration,
-  EffectCompensated,
   EffectInDoubt,
-  EffectRejected,
   type Entry,
   hasAnswer,
-  InvalidReceiptError,
   type Journal,
   JournalError,
   type LeaseService,
   ProtocolViolation,
   toMs,
 } from '../protocol/index.js'
-import { type Clock, type Randomness, realClock, realRandomness } from '../system/index.js'
+import { type RetentionOptions, retentionOf } from '../retention/index.js'
+import { type Clock, type Keeper, type Randomness, realClock, realRandomness } from '../system/index.js'
 import type { LeaseOptions } from './acquire-lease.js'
+import { answerOf } from './answer.js'
 import { type Compensated, type CompensateOptions, Compensator } from './compensate.js'
 import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } from './compensate-group.js'
 import { type Context, type Hooks, identityOf, tell } from './context.js'
@@ -25,7 +24,8 @@ import type { Effect, RuntimeEffect } from './effect.js'
 import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
 import { orNullAfter } from './patience.js'
-import { describeIssues, prepare } from './prepare.js'
+import { prepare } from './prepare.js'
+import { keepRetention } from './retention.js'
 import { withUndoEffects } from './undo-effect.js'
 import { type Lease, withLease } from './with-lease.js'
 import { Worker } from './worker.js'
@@ -54,6 +54,8 @@ export interface CounterfoilOptions<Tx> {
   readonly pollInterval?: Duration
   /** For how long received messages are known. Default 7 days. */
   readonly inbox?: InboxOptions
+  /** When old entries become compact and are purged, of the effects that this process knows. Default: never. */
+  readonly retention?: RetentionOptions
   /** Time, for a simulator. Default: the machine's. */
   readonly clock?: Clock
   /** Randomness, for a simulator. Default: the machine's. */
@@ -108,7 +110,7 @@ export class Counterfoil<Tx = unknown> {
   readonly #compensator: Compensator<Tx>
   readonly #inbox: Inbox<Tx>
   #worker: Worker<Tx> | null = null
-  #keeper: InboxKeeper<Tx> | null = null
+  #keepers: readonly Keeper[] = []
 
   /** @throws {ConfigurationError} when two effects share a name, or an option makes no sense. */
   constructor(options: CounterfoilOptions<Tx>) {
@@ -134,11 +136,12 @@ export class Counterfoil<Tx = unknown> {
         randomness,
         onError: (error) => tell(() => options.hooks?.onError?.(error)),
       }),
+      retention: retentionOf(options.retention ?? {}, { namespace, effects: [...effects.keys()] }),
     }
     this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})
     this.#core = new Core(context, options.maxUnderWay ?? 256)
     this.#compensator = new Compensator(this.#core, (effect, input, { waitMs, signal }) =>
-      this.#perform(effect, input, { wait: waitMs, signal }),
+      this.#perform(effect, input, { wait: waitMs, signal, joins: true }),
     )
   }
 
@@ -148,6 +151,7 @@ export class Counterfoil<Tx = unknown> {
    * @throws {EffectRejected} it did not happen, and why.
    * @throws {EffectInDoubt} not known within `wait`, or parked: it may have happened. Never repeat it by other means.
    * @throws {EffectCompensated} it happened, and was undone since or is being undone.
+   * @throws {EffectCompacted} it happened so long ago that the `retention` has let its receipt go.
    * @throws {KeyReuseError} the key stands for another input.
    * @throws {GenerationNotOpenError} the generation that was asked for cannot begin.
    * @throws {InvalidInputError} {@link InvalidKeyError} nothing was written or sent.
@@ -168,6 +172,7 @@ export class Counterfoil<Tx = unknown> {
    * only if it happened; what has not been begun is called off. Never more is given back than remains.
    *
    * @throws {CompensationRefused} it was not undone and stands, or there was nothing to undo: its `reason` says which.
+   * Its code is `compacted` where the `retention` has let input and receipt go: undo it at the service, by its id there.
    * @throws {EffectInDoubt} whether it happened, or (of the undoing's identity) whether it is undone, is not known within
    * `wait`. Nothing is lost; ask again with the same.
    * @throws {KeyReuseError} the `refundKey` stands for another amount.
@@ -195,7 +200,7 @@ export class Counterfoil<Tx = unknown> {
   async #perform(
     effect: RuntimeEffect<Tx>,
     input: unknown,
-    options: { readonly [Name in keyof PerformOptions]: PerformOptions[Name] | undefined },
+    options: { readonly [Name in keyof PerformOptions]: PerformOptions[Name] | undefined } & { readonly joins?: true },
   ): Promise<unknown> {
     this.#known(effect)
     const { signal } = options
@@ -204,13 +209,13 @@ export class Counterfoil<Tx = unknown> {
     const generation = checkGeneration(options.generation)
     const preparing = prepare(effect, namespace, input, generation ?? 1)
     const prepared = preparing instanceof Promise ? await preparing : preparing
-    const { id, fingerprint } = prepared.intent
-    const drive = this.#drive(`${id} ${fingerprint} ${generation}`, { effect, prepared, generation })
+    const drive = this.#drive({ effect, prepared, generation, joins: options.joins === true })
     drive.enter()
     try {
       const entry = (await orNullAfter(drive.result, { clock, delayMs, signal })) ?? knownOutcome(drive.lastSeen)
       if (entry === null) throw timedOut(drive, identityOf({ ...prepared.intent }), signal)
-      return entry.state === 'succeeded' && effect.receipt === undefined ? entry.receipt : await answer(effect, entry)
+      const answer = answerOf(effect, entry)
+      return answer instanceof Promise ? await answer : answer
     } finally {
       drive.leave()
     }
@@ -283,7 +288,7 @@ export class Counterfoil<Tx = unknown> {
 
   /**
    * Starts the loop that carries what is due in the journal: ends doubts, takes over from lost workers, retries, runs
-   * `settled` handlers, forgets old messages. Run it in at least one process.
+   * `settled` handlers, forgets old messages, lets old entries age. Run it in at least one process.
    *
    * @throws {JournalError} when the journal cannot be used.
    */
@@ -295,20 +300,18 @@ export class Counterfoil<Tx = unknown> {
     // Stopped meanwhile.
     if (this.#worker !== worker) return
     const { journal, clock, randomness, hooks } = this.#core.context
-    this.#keeper = new InboxKeeper(journal, {
-      clock,
-      randomness,
-      onError: (error) => tell(() => hooks.onError?.(error)),
-    })
+    const onError = (error: unknown): void => tell(() => hooks.onError?.(error))
+    const retention = keepRetention(this.#core.context)
+    this.#keepers = [keepInbox(journal, { clock, randomness, onError }), ...(retention === null ? [] : [retention])]
   }
 
   /** Takes nothing more, lets calls under way end inside their deadline, and resolves when this process carries nothing. */
   async stop(): Promise<void> {
     const worker = this.#worker
     this.#worker = null
-    const keeper = this.#keeper
-    this.#keeper = null
-    await Promise.all([worker?.stop(), keeper?.stop()])
+    const keepers = this.#keepers
+    this.#keepers = []
+    await Promise.all([worker?.stop(), ...keepers.map((keeper) => keeper.stop())])
     await this.#core.idle()
     this.#core.waiters.close()
   }
@@ -320,9 +323,14 @@ export class Counterfoil<Tx = unknown> {
     )
   }
 
-  #drive(name: string, order: DriveOrder<Tx>): Drive<Tx> {
-    const existing = this.#drives.get(name)
-    if (existing !== undefined) return existing
+  /** The one of this process that is under way for the same, or a new one. */
+  #drive(order: DriveOrder<Tx>): Drive<Tx> {
+    const { effect, prepared, generation } = order
+    // U+0000 is in no key.
+    const name = `${effect.name}\u0000${generation ?? ''}\u0000${prepared.key}`
+    const standing = this.#drives.get(name)
+    if (standing?.prepared.isSameAs(prepared) === true) return standing
+    if (standing !== undefined) return new Drive(this.#core, order, () => undefined)
     const drive = new Drive(this.#core, order, () => this.#drives.delete(name))
     this.#drives.set(name, drive)
     return drive
@@ -367,30 +375,4 @@ function timedOut<Tx>(
 
 function causeOf(cause: unknown): ErrorOptions {
   return cause === undefined ? {} : { cause }
-}
-
-async function answer<Tx>(effect: RuntimeEffect<Tx>, entry: Entry): Promise<unknown> {
-  switch (entry.state) {
-    case 'succeeded':
-      return readReceipt(effect, entry)
-    case 'failed':
-      throw new EffectRejected(
-        identityOf(entry),
-        entry.reason ?? { code: 'rejected', message: 'the service refused it' },
-      )
-    case 'compensating':
-    case 'compensated':
-      throw new EffectCompensated(identityOf(entry), entry.state, entry.receipt)
-    default:
-      throw new EffectInDoubt(identityOf(entry), entry.state, entry.reason)
-  }
-}
-
-async function readReceipt<Tx>(effect: RuntimeEffect<Tx>, entry: Entry): Promise<unknown> {
-  if (effect.receipt === undefined) return entry.receipt
-  const result = await effect.receipt['~standard'].validate(entry.receipt)
-  if (result.issues !== undefined) {
-    throw new InvalidReceiptError(identityOf(entry), entry.receipt, describeIssues(result.issues))
-  }
-  return result.value
 }

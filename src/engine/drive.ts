@@ -7,6 +7,7 @@ import {
   type Entry,
   GenerationNotOpenError,
   hasAnswer,
+  type Intent,
   isClaimable,
   isTransient,
   KeyReuseError,
@@ -30,6 +31,8 @@ export interface DriveOrder<Tx> {
   readonly effect: RuntimeEffect<Tx>
   readonly prepared: Prepared
   readonly generation: number | null
+  /** The entry was created before, with what it belongs to: it is joined, and where it is gone, none is created in its place. */
+  readonly joins: boolean
 }
 
 /**
@@ -64,6 +67,10 @@ export class Drive<Tx> {
     this.result = this.#run()
     // Callers hear of a failure through their own wait; when all have left, nobody needs to.
     this.result.catch(ignore)
+  }
+
+  get prepared(): Prepared {
+    return this.#order.prepared
   }
 
   enter(): void {
@@ -109,11 +116,18 @@ export class Drive<Tx> {
   }
 
   readonly #beginOrRenew = (): Promise<Begun | null> => {
-    const { prepared, generation } = this.#order
+    const { prepared, generation, joins } = this.#order
+    if (joins) return this.#join(prepared.intent)
     const renewal = { intent: prepared.intent, terms: this.#terms }
     return generation === null || generation === 1
       ? this.#core.begin(renewal)
       : this.#core.context.journal.renew(renewal)
+  }
+
+  async #join(intent: Intent): Promise<Begun> {
+    const [seen] = await this.#core.context.journal.read([intent.id])
+    if (seen === undefined || seen === null) throw gone(intent)
+    return { created: false, ...seen }
   }
 
   /** P6 and P7: is the entry that stands the one that the caller means? */
@@ -246,9 +260,12 @@ function isTurnAwaited({ claimed, entry, nowMs }: Claimed): boolean {
   return !claimed && entry.serializeKey !== null && isClaimable(entry, nowMs)
 }
 
-function gone(entry: Entry): EffectInDoubt {
-  return new EffectInDoubt(identityOf(entry), entry.state, {
-    code: 'entry_gone',
+/** The code of the reason that the journal has no entry where there was one. */
+export const ENTRY_GONE = 'entry_gone'
+
+function gone(entry: Entry | Intent): EffectInDoubt {
+  return new EffectInDoubt(identityOf(entry), 'state' in entry ? entry.state : 'pending', {
+    code: ENTRY_GONE,
     message: 'the journal no longer has the entry: it was purged or restored from an older copy',
   })
 }

@@ -1,4 +1,5 @@
 export type { LeaseOptions } from './acquire-lease.js'
+export { type AgeEntriesOptions, ageEntries } from './age-entries.js'
 export type { Compensated, CompensateOptions, Undoing } from './compensate.js'
 export type { CompensateGroupOptions, GroupCompensated } from './compensate-group.js'
 export type { Hooks } from './context.js'

@@ -13,15 +13,60 @@ import {
 } from '../protocol/index.js'
 import type { RuntimeEffect } from './effect.js'
 
-/** An effect that is ready to begin: checked, named and fingerprinted, with nothing written or sent yet. */
-export interface Prepared {
-  readonly intent: Intent
-  /** What `execute` sees: the input after the schema. */
+/** What was checked of an input, and what the user's functions made of it. */
+interface Checked {
+  readonly effect: Pick<RuntimeEffect<never>, 'name' | 'settled'>
+  readonly namespace: string
+  readonly key: string
+  readonly generation: number
+  readonly stored: JsonValue
   readonly input: unknown
+  /** What has to be the same in duplicates (P7). */
+  readonly identifying: JsonValue
+  readonly serializeKey: string | null
+  readonly group: string | null
 }
 
 /**
- * Checks an input and derives what identifies the effect; a promise only where a schema has to be asked.
+ * An effect that is ready to begin: checked, with nothing written or sent yet. Its names are hashed when they are first
+ * asked for: a caller who joins another of this process needs none.
+ */
+export class Prepared {
+  readonly #checked: Checked
+  #intent: Intent | null = null
+  #text: string | null = null
+
+  constructor(checked: Checked) {
+    this.#checked = checked
+  }
+
+  get key(): string {
+    return this.#checked.key
+  }
+
+  /** What `execute` sees: the input after the schema. */
+  get input(): unknown {
+    return this.#checked.input
+  }
+
+  get intent(): Intent {
+    this.#intent ??= intentOf(this.#checked)
+    return this.#intent
+  }
+
+  /** Whether another of the same key and generation is the same effect, and no reuse of its key (P7). */
+  isSameAs(other: Prepared): boolean {
+    return this.#asText() === other.#asText() || this.intent.fingerprint === other.intent.fingerprint
+  }
+
+  #asText(): string {
+    this.#text ??= JSON.stringify(this.#checked.identifying)
+    return this.#text
+  }
+}
+
+/**
+ * Checks an input; a promise only where a schema has to be asked.
  *
  * @throws {InvalidInputError} {@link InvalidKeyError} before anything is written or sent.
  */
@@ -38,31 +83,40 @@ export function prepare<Tx>(
     : prepared(effect, { namespace, stored, input, generation })
 }
 
-interface Checked {
+interface Validated {
   readonly namespace: string
   readonly stored: JsonValue
   readonly input: unknown
   readonly generation: number
 }
 
-function prepared<Tx>(effect: RuntimeEffect<Tx>, { namespace, stored, input, generation }: Checked): Prepared {
-  const key = checkKey(effect.key(input), 'key')
-  const identifying = effect.fingerprint === undefined ? stored : toJson(effect.fingerprint(input), 'fingerprint')
-  return {
+function prepared<Tx>(effect: RuntimeEffect<Tx>, { namespace, stored, input, generation }: Validated): Prepared {
+  return new Prepared({
+    effect,
+    namespace,
+    key: checkKey(effect.key(input), 'key'),
+    generation,
+    stored,
     input,
-    intent: {
-      id: entryId(namespace, effect.name, key),
-      namespace,
-      effect: effect.name,
-      key,
-      generation,
-      reference: reference(namespace, effect.name, key, generation),
-      input: stored,
-      fingerprint: fingerprint(identifying),
-      serializeKey: effect.serializeBy === undefined ? null : checkKey(effect.serializeBy(input), 'serializeBy key'),
-      group: effect.group === undefined ? null : checkKey(effect.group(input), 'group'),
-      hasSettledHandler: effect.settled !== undefined,
-    },
+    identifying: effect.fingerprint === undefined ? stored : toJson(effect.fingerprint(input), 'fingerprint'),
+    serializeKey: effect.serializeBy === undefined ? null : checkKey(effect.serializeBy(input), 'serializeBy key'),
+    group: effect.group === undefined ? null : checkKey(effect.group(input), 'group'),
+  })
+}
+
+function intentOf({ effect, namespace, key, generation, stored, identifying, serializeKey, group }: Checked): Intent {
+  return {
+    id: entryId(namespace, effect.name, key),
+    namespace,
+    effect: effect.name,
+    key,
+    generation,
+    reference: reference(namespace, effect.name, key, generation),
+    input: stored,
+    fingerprint: fingerprint(identifying),
+    serializeKey,
+    group,
+    hasSettledHandler: effect.settled !== undefined,
   }
 }
 

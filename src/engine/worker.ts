@@ -130,7 +130,7 @@ export class Worker<Tx> {
     for (const share of this.#budget.shares(free)) taken += await this.#takeDue(share, free - taken)
     // Whether it is the turn of these shows when they are taken; another process may be acting for their key.
     let tried = 0
-    if (this.#hasTurns || taken === 0 || this.#mayLookAside()) {
+    if (this.#hasTurns || this.#mayLookAside()) {
       for (const share of this.#budget.shares(free - taken)) tried += await this.#takeHeads(share, free - taken - tried)
       this.#lookedAsideAtMs = this.#core.context.clock.monotonicMs()
     }

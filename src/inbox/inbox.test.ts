@@ -8,7 +8,7 @@ import { type PostgresTransaction, postgresJournal } from '../journal/postgres/i
 import { purgeMessages } from '../journal/postgres/sql/inbox.js'
 import { ConfigurationError, InvalidInputError, InvalidMessageError } from '../protocol/index.js'
 import { type Clock, realClock, realRandomness } from '../system/index.js'
-import { InboxKeeper, purgeInbox } from './index.js'
+import { keepInbox, purgeInbox } from './index.js'
 
 const inMemory = () => new Counterfoil({ journal: new MemoryJournal({ clock: realClock }), effects: [] })
 
@@ -211,7 +211,7 @@ describe('the keeper', () => {
         },
       })
     })
-    const keeper = new InboxKeeper(journal, {
+    const keeper = keepInbox(journal, {
       clock,
       randomness: realRandomness,
       onError: (error) => errors.push(error),

@@ -1,3 +1,3 @@
 export { Inbox, type InboxOptions, type Received } from './inbox.js'
 export type { IncomingMessage } from './message.js'
-export { InboxKeeper, type PurgeInboxOptions, purgeInbox } from './purge.js'
+export { keepInbox, type PurgeInboxOptions, purgeInbox } from './purge.js'

@@ -1,5 +1,5 @@
 import type { Journal } from '../protocol/index.js'
-import { type Clock, type Randomness, realClock } from '../system/index.js'
+import { type Clock, Keeper, type KeeperPorts, realClock } from '../system/index.js'
 
 /** Small enough that no statement is felt by others. */
 const BATCH = 500
@@ -39,33 +39,7 @@ export async function purgeInbox<Tx>(
 }
 
 /** Forgets old messages from time to time, until it is stopped. */
-export class InboxKeeper<Tx> {
-  readonly #stopping = new AbortController()
-  readonly #looping: Promise<void>
-
-  constructor(
-    journal: Journal<Tx>,
-    ports: { readonly clock: Clock; readonly randomness: Randomness; readonly onError: (error: unknown) => void },
-  ) {
-    this.#looping = this.#loop(journal, ports)
-  }
-
-  async #loop(
-    journal: Journal<Tx>,
-    { clock, randomness, onError }: { clock: Clock; randomness: Randomness; onError: (error: unknown) => void },
-  ): Promise<void> {
-    const { signal } = this.#stopping
-    for (;;) {
-      // Processes that start together do not come together.
-      await clock.sleep(INTERVAL_MS * (0.5 + randomness.next() / 2), signal)
-      if (signal.aborted) return
-      await purgeInbox(journal, { signal, clock }).catch(onError)
-    }
-  }
-
-  /** Resolves when no batch is under way. */
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    await this.#looping
-  }
+export function keepInbox<Tx>(journal: Journal<Tx>, ports: Omit<KeeperPorts, 'everyMs'>): Keeper {
+  const { clock } = ports
+  return new Keeper((signal) => purgeInbox(journal, { signal, clock }), { ...ports, everyMs: INTERVAL_MS })
 }

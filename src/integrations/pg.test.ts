@@ -106,6 +106,23 @@ describe('a pg client passed to `enqueue` as it is', () => {
     expect((await keys()).filter((key) => key.startsWith('overtaken'))).toEqual([])
   })
 
+  test('delays who performs the same key until its transaction has ended, and nobody else', async () => {
+    const own = new Pool({ connectionString: database.connectionString, max: 4 })
+    const others = new Counterfoil({ journal: postgresJournal(own, { listen: false }), effects: [charge] })
+    let waiting: Promise<unknown> = Promise.resolve()
+    await inTransaction(pool, async (client) => {
+      await enqueue(client, 'locked')
+      waiting = others.perform(charge, 'locked')
+      await setImmediate()
+      expect(await Promise.all(['free-1', 'free-2'].map((id) => others.perform(charge, id)))).toEqual([
+        { id: 'free-1' },
+        { id: 'free-2' },
+      ])
+    })
+    expect(await waiting).toEqual({ id: 'locked' })
+    await own.end()
+  })
+
   test('is refused at once when it is a pool', async () => {
     const pooled = enqueue(pool, 'pooled')
     await expect(pooled).rejects.toThrow(ConfigurationError)

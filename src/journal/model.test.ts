@@ -4,12 +4,14 @@ import { postgresServers } from '../../test/support/servers.js'
 import {
   begin,
   claim,
+  compacted,
   type Entry,
   type Event,
   enact,
   enqueue,
   type Intent,
   isClaimable,
+  isFinished,
   isHeldBy,
   transition,
 } from '../protocol/index.js'
@@ -66,6 +68,7 @@ type Command =
   | { readonly do: 'write'; readonly events: readonly Event[]; readonly staleBy: number; readonly owner: string | null }
   | { readonly do: 'settle'; readonly fails: boolean }
   | { readonly do: 'settlementFailed'; readonly retryInMs: number | null }
+  | { readonly do: 'compact' }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -93,6 +96,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   fc.record({ do: fc.constant('settle' as const), fails: fc.boolean() }),
   fc.record({ do: fc.constant('settlementFailed' as const), retryInMs: fc.option(soonOrLate) }),
+  fc.record({ do: fc.constant('compact' as const) }),
 )
 
 /** Drives a journal and the protocol's functions side by side; after each step both must say the same of the entry. */
@@ -135,6 +139,8 @@ class Model<Tx> {
         return this.#settle(command.fails)
       case 'settlementFailed':
         return this.#settlementFailed(command.retryInMs)
+      case 'compact':
+        return this.#compact()
     }
   }
 
@@ -216,6 +222,15 @@ class Model<Tx> {
     await this.#subject.journal.settlementFailed(this.#intent.id, retryInMs)
     if (this.#entry === null || !isSettleable(this.#entry)) return
     this.#entry = noteSettlementFailure(this.#entry, retryInMs, await this.#updatedAtMs())
+  }
+
+  async #compact(): Promise<void> {
+    const { retention } = this.#subject.journal
+    const { namespace, effect } = this.#intent
+    // Whatever was done before is older than this.
+    const terms = { namespace, effects: [effect], compactAfterMs: SHORT_MS, purgeAfterMs: null }
+    for (let place = await retention.begin(0); place !== null; ) place = (await retention.step(terms, place)).next
+    if (this.#entry !== null && isFinished(this.#entry)) this.#entry = compacted(this.#entry)
   }
 
   async #updatedAtMs(): Promise<number> {

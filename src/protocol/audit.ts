@@ -148,6 +148,8 @@ export interface AuditedEntry {
   readonly updatedAtMs: JournalTime
   readonly input: JsonValue
   readonly receipt: JsonValue
+  /** Whether input and receipt were let go: what it moved is no longer known. */
+  readonly isCompact: boolean
   /** How much of it we have given back, and whether more is on its way. */
   readonly undoneMinorUnits: number
   readonly isBeingUndone: boolean

@@ -32,6 +32,7 @@ export function enqueue(intent: Intent, dueAtMs: JournalTime, nowMs: JournalTime
     generation: intent.generation,
     reference: intent.reference,
     input: intent.input,
+    isCompact: false,
     fingerprint: intent.fingerprint,
     serializeKey: intent.serializeKey,
     group: intent.group,
@@ -86,11 +87,17 @@ export function claim(entry: Entry, terms: ClaimTerms, nowMs: JournalTime): Entr
     )
   }
   if (entry.state === 'pending') return takeForCall(entry, terms, nowMs)
+  const leaseUntilMs = nowMs + terms.leaseMs
   return {
     ...entry,
-    ...held(entry, terms, nowMs),
     state: 'in_doubt',
+    fence: entry.fence + 1,
+    owner: terms.owner,
+    leaseUntilMs,
+    // It follows the lease, so that one index finds both what is due and what was lost.
+    dueAtMs: leaseUntilMs,
     inDoubtSinceMs: entry.inDoubtSinceMs ?? nowMs,
+    updatedAtMs: nowMs,
   }
 }
 
@@ -102,15 +109,20 @@ export function isRenewable(entry: Entry): boolean {
 
 function takeForCall(entry: Entry, terms: ClaimTerms, nowMs: JournalTime): Entry {
   assertCallEndsInsideLease(terms)
+  const leaseUntilMs = nowMs + terms.leaseMs
   return {
     ...entry,
-    ...held(entry, terms, nowMs),
     state: 'executing',
+    fence: entry.fence + 1,
+    owner: terms.owner,
+    leaseUntilMs,
+    dueAtMs: leaseUntilMs,
     attempts: entry.attempts + 1,
     // Known not to have been executed, but the service may know our key since then (a stored refusal) and count its
     // window from there: a window counted anew would outlast the service's (P4).
     firstSentAtMs: entry.firstSentAtMs ?? nowMs,
     lastDeadlineAtMs: nowMs + terms.timeoutMs,
+    updatedAtMs: nowMs,
   }
 }
 
@@ -119,10 +131,4 @@ export function assertCallEndsInsideLease(terms: { readonly leaseMs: number; rea
   if (!(terms.timeoutMs <= terms.leaseMs)) {
     throw new ProtocolViolation(`A call of ${terms.timeoutMs} ms does not end inside a lease of ${terms.leaseMs} ms`)
   }
-}
-
-// `dueAtMs` follows the lease, so that one index finds both what is due and what was lost.
-function held(entry: Entry, terms: ClaimTerms, nowMs: JournalTime) {
-  const leaseUntilMs = nowMs + terms.leaseMs
-  return { owner: terms.owner, fence: entry.fence + 1, leaseUntilMs, dueAtMs: leaseUntilMs, updatedAtMs: nowMs }
 }

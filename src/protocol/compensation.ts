@@ -123,9 +123,11 @@ export function withEnded(
   }
 }
 
-/** Whether the operation of this entry may be undone: it happened, and is known by an id at the service. */
+/** Whether the operation of this entry may be undone: it happened, is known by an id at the service, and by its receipt. */
 export function isCompensable(entry: Entry): entry is Entry & { readonly externalId: string } {
-  return (entry.state === 'succeeded' || entry.state === 'compensating') && entry.externalId !== null
+  return (
+    (entry.state === 'succeeded' || entry.state === 'compensating') && entry.externalId !== null && !entry.isCompact
+  )
 }
 
 /** The entry while an undoing of it is under way. Its `settled` handler stays due: it is told of the execution (P8). */
@@ -156,7 +158,7 @@ export function endCompensating(entry: Entry, sofar: UndoneSoFar, refusal: Reaso
 
 /** Why the operation `externalId` of an entry cannot be undone (null: there is no such entry); null where it can. */
 export function whyNotCompensable(
-  entry: Pick<Entry, 'state' | 'externalId'> | null,
+  entry: Pick<Entry, 'state' | 'externalId' | 'isCompact'> | null,
   externalId: string,
 ): Reason | null {
   if (entry === null) return { code: 'not_found', message: 'There is no such entry in the journal.' }
@@ -166,8 +168,13 @@ export function whyNotCompensable(
     return { code: 'not_executed', message: `It is ${state}: there is nothing that is known to have happened.` }
   }
   if (entry.externalId === null) return { code: 'no_external_id', message: 'The service gave no id to undo it by.' }
-  if (entry.externalId === externalId) return null
-  return { code: 'other_operation', message: `Its entry stands for ${entry.externalId}, not for ${externalId}.` }
+  if (entry.externalId !== externalId) {
+    return { code: 'other_operation', message: `Its entry stands for ${entry.externalId}, not for ${externalId}.` }
+  }
+  if (!entry.isCompact) return null
+  // Without its receipt, no `cancel` can be trusted to name the right thing, and nothing bounds how much is given back.
+  const instead = `It can be undone at the service, by its id there: ${externalId}.`
+  return { code: 'compacted', message: `The retention has let its input and receipt go. ${instead}` }
 }
 
 /** What an entry keeps of the refusal of its undoing. */

@@ -56,7 +56,10 @@ export interface Entry {
   readonly key: string
   readonly generation: number
   readonly reference: string
+  /** Null where the entry is compact. */
   readonly input: JsonValue
+  /** Whether it has aged into compact form: its input and receipt were let go, and what happened is still known. */
+  readonly isCompact: boolean
   readonly fingerprint: string
   /** Effects with the same value run one at a time, in the order of their enqueueing. */
   readonly serializeKey: string | null

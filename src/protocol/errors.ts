@@ -12,6 +12,7 @@ export type CounterfoilErrorCode =
   | 'effect_rejected'
   | 'effect_in_doubt'
   | 'effect_compensated'
+  | 'effect_compacted'
   | 'compensation_refused'
   | 'audit_incomplete'
   | 'audit_under_way'
@@ -154,7 +155,7 @@ export class EffectCompensated extends CounterfoilError {
   readonly code = 'effect_compensated'
   readonly identity: EffectIdentity
   readonly state: 'compensating' | 'compensated'
-  /** What the service returned when it was executed. */
+  /** What the service returned when it was executed; null once the retention has let that go. */
   readonly receipt: unknown
   constructor(identity: EffectIdentity, state: 'compensating' | 'compensated', receipt: unknown) {
     const now = state === 'compensated' ? 'has been undone since' : 'is being undone'
@@ -165,6 +166,26 @@ export class EffectCompensated extends CounterfoilError {
     this.identity = identity
     this.state = state
     this.receipt = receipt
+  }
+}
+
+/**
+ * It happened, so long ago that the retention has let its receipt go: a duplicate is told so, and is not executed again.
+ * The service knows it by `externalId`, and by the reference.
+ */
+export class EffectCompacted extends CounterfoilError {
+  readonly code = 'effect_compacted'
+  readonly identity: EffectIdentity
+  /** The service's own id of what happened; null where it gave none. */
+  readonly externalId: string | null
+  constructor(identity: EffectIdentity, externalId: string | null) {
+    const name = externalId === null ? `the reference ${identity.reference}` : `its id there, ${externalId}`
+    super(
+      `${describe(identity)} happened long ago, and the retention has let its receipt go. Nothing was sent for this ` +
+        `call. What the service knows of it can be asked for by ${name}.`,
+    )
+    this.identity = identity
+    this.externalId = externalId
   }
 }
 

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import canonicalize from 'canonicalize'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { canonicalJson } from './fingerprint.js'
 import { fingerprint, type JsonValue, toJson } from './index.js'
 
 /** 22 characters of SHA-256 over the canonical text that RFC 8785 gives for a value. */
@@ -56,6 +58,27 @@ describe('a fingerprint', () => {
       fc.property(json, json, fc.infiniteStream(fc.nat()), (one, other, picks) => {
         expect(fingerprint(reordered(one, picks))).toBe(fingerprint(one))
         expect(fingerprint(one) === fingerprint(other)).toBe(isDeepStrictEqual(one, other))
+      }),
+    )
+  })
+
+  it('is over what an independent implementation of RFC 8785 writes, to the letter', () => {
+    const name = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('1', '10', '9', '01', '-1', '__proto__', 'a'))
+    const { value } = fc.letrec<{ value: JsonValue }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        fc.jsonValue({ maxDepth: 0 }).map((each) => JSON.parse(JSON.stringify(each)) as JsonValue),
+        fc.array(tie('value'), { maxLength: 4 }),
+        fc
+          .array(fc.tuple(name, tie('value')), { maxLength: 6 })
+          .map((members) =>
+            toJson(Object.fromEntries(members.filter(([each]) => each.isWellFormed() && !each.includes('\u0000')))),
+          ),
+      ),
+    }))
+    fc.assert(
+      fc.property(value, (each) => {
+        expect(canonicalJson(each)).toBe(canonicalize(each))
       }),
     )
   })

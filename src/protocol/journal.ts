@@ -7,6 +7,7 @@ import type { JournalError } from './errors.js'
 import type { EvidenceWrite } from './evidence.js'
 import type { InboxStore } from './inbox.js'
 import type { LeaseService } from './lease.js'
+import type { RetentionStore } from './retention.js'
 
 /**
  * An entry as the journal had it at `nowMs` on its own clock: a moment between the asking and the answer. Whoever adds
@@ -109,6 +110,9 @@ export interface Journal<Tx = unknown> {
 
   /** The messages that have been received, beside the entries that they led to. */
   readonly inbox: InboxStore<Tx>
+
+  /** Where old entries become compact, and are purged. */
+  readonly retention: RetentionStore
 
   /** Runs `work` in a transaction of its own: committed when it returns, undone when it throws. */
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>

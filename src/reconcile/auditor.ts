@@ -86,8 +86,29 @@ function auditOf<Tx>(audited: AuditedEffect<Tx>, options: ReconcileOptions, dueA
     )
   }
   const terms = auditTerms(options, provider.settlesWithin)
+  assertNothingIsPurged(terms, audited)
   const signal = options.signal ?? new AbortController().signal
   return { audited, store: auditsOf(audited), terms, dueAtMs, signal }
+}
+
+/**
+ * Of what was purged, an audit knows nothing: it would find the operations of those entries as orphans, and as duplicates,
+ * which a policy refunds, where their keys were used again.
+ *
+ * @throws {ConfigurationError} the audit would begin before `retention.purgeAfter`.
+ */
+export function assertNothingIsPurged<Tx>(
+  { fromMs, toMs, sinceMs }: Pick<AuditTerms, 'fromMs' | 'toMs' | 'sinceMs'>,
+  { context }: AuditedEffect<Tx>,
+): void {
+  const purgeAfterMs = context.retention?.purgeAfterMs ?? null
+  const nowMs = context.clock.wallMs()
+  const beginsAtMs = fromMs ?? (toMs ?? nowMs) - (sinceMs ?? 0)
+  if (purgeAfterMs === null || beginsAtMs >= nowMs - purgeAfterMs) return
+  throw new ConfigurationError(
+    `The audit would begin at ${new Date(beginsAtMs).toISOString()}, and entries are purged after ${purgeAfterMs} ms: what ` +
+      'they stood for would be taken for orphans and duplicates. Begin later, or purge later.',
+  )
 }
 
 /** Runs while the lease is held. */

@@ -1,6 +1,6 @@
 import type { AuditedEffect } from '../engine/audited.js'
 import { AuditUnderWay, ConfigurationError, type Duration, LeaseUnavailable, toMs } from '../protocol/index.js'
-import { auditsOf, reconcile } from './auditor.js'
+import { assertNothingIsPurged, auditsOf, reconcile } from './auditor.js'
 import type { ReconcileOptions } from './options.js'
 import type { AuditReport } from './report.js'
 
@@ -37,6 +37,7 @@ export function scheduleAudits<Tx>(audited: AuditedEffect<Tx>, options: Schedule
     )
   }
   auditsOf(audited)
+  assertNothingIsPurged({ fromMs: null, toMs: null, sinceMs }, audited)
   const stopping = new AbortController()
   const running = run(audited, options, everyMs, stopping.signal)
   return {

@@ -2,6 +2,7 @@ import { claimCases } from './claims.js'
 import { compensationCases } from './compensations.js'
 import { inboxCases } from './inbox.js'
 import { intentCases } from './intents.js'
+import { retentionCases } from './retention.js'
 import { settlementCases } from './settlements.js'
 import { type ConformanceCase, type JournalSubject, World } from './subject.js'
 import { turnCases } from './turns.js'
@@ -30,6 +31,7 @@ export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): reado
     ...settlementCases<Tx>(),
     ...compensationCases<Tx>(),
     ...inboxCases<Tx>(),
+    ...retentionCases<Tx>(),
   ]
   return cases.map(({ name, run }) => ({ name, run: () => run(subject(), new World()) }))
 }

@@ -32,11 +32,15 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
       run: async ({ journal }, world) => {
         const intent = world.intent({ hasSettledHandler: true })
         const terms = termsOf('me', { leaseMs: 30_000.5, timeoutMs: 10_000 })
-        const [result] = await journal.begin([{ intent, terms }])
-        const begun = accepted(result)
-        assert.equal(begun.created, true)
-        assert.deepEqual(toMicros(begun.entry), toMicros(begin(intent, terms, begun.nowMs)))
-        assert.deepEqual(toMicros(await readEntry(journal, intent.id)), toMicros(begun.entry))
+        // A journal may have one way for a lone intent and another for many.
+        for (const items of [[{ intent, terms }], world.intents(2).map((each) => ({ intent: each, terms }))]) {
+          for (const [i, result] of (await journal.begin(items)).entries()) {
+            const begun = accepted(result)
+            assert.equal(begun.created, true)
+            assert.deepEqual(toMicros(begun.entry), toMicros(begin(items[i]?.intent ?? intent, terms, begun.nowMs)))
+            assert.deepEqual(toMicros(await readEntry(journal, begun.entry.id)), toMicros(begun.entry))
+          }
+        }
       },
     },
     {
@@ -134,6 +138,21 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
       },
     },
     {
+      name: 'successes change their entries exactly as the protocol says, alone or together',
+      run: async ({ journal }, world) => {
+        for (const intents of [world.intents(1), world.intents(3)]) {
+          const entries = await Promise.all(intents.map((intent) => beginNew(journal, intent, termsOf('me'))))
+          const writes = entries.map((entry) => ({ ...holderOf(entry), change: transition(entry, EXECUTED) }))
+          for (const [i, result] of (await journal.write(writes)).entries()) {
+            const [written, write, entry] = [accepted(result), writes[i], entries[i]]
+            if (!written.applied || write === undefined || entry === undefined) assert.fail('a holder was refused')
+            const expected = toMicros(enact(entry, write.change, written.nowMs))
+            assert.deepEqual(toMicros(await readEntry(journal, entry.id)), expected)
+          }
+        }
+      },
+    },
+    {
       name: 'a call repeated from doubt keeps what the earlier one may still do, exactly as the protocol says',
       run: async ({ journal, elapse }, world) => {
         const intent = world.intent()
@@ -207,9 +226,15 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
     {
       name: 'another owner with the right fence changes nothing',
       run: async ({ journal }, world) => {
-        const entry = await beginNew(journal, world.intent(), termsOf('me'))
+        const [entry, other] = await Promise.all(world.intents(2).map((each) => beginNew(journal, each, termsOf('me'))))
+        if (entry === undefined || other === undefined) return
         const write = { ...holderOf(entry), owner: 'another', change: transition(entry, EXECUTED) }
+        const good = { ...holderOf(other), change: transition(other, EXECUTED) }
         assert.deepEqual(await journal.write([write]), [{ applied: false }])
+        assert.deepEqual(
+          (await journal.write([write, good])).map((each) => accepted(each).applied),
+          [false, true],
+        )
         assert.deepEqual(await readEntry(journal, entry.id), toMicros(entry))
       },
     },

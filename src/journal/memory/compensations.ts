@@ -89,6 +89,12 @@ export class MemoryCompensations implements CompensationStore<MemoryTransaction>
     return this.#undone.get(nameOf(operation)) ?? null
   }
 
+  /** Whether this undoing is of an entry that exists. */
+  isOfExisting(undoId: string): boolean {
+    const entryId = this.#compensations.get(undoId)?.entryId ?? null
+    return entryId !== null && this.#entries.get(entryId) !== undefined
+  }
+
   #change(entryId: string | null, change: (entry: Entry) => Entry): void {
     const entry = entryId === null ? undefined : this.#entries.get(entryId)
     if (entry !== undefined) this.#entries.put(change(entry))

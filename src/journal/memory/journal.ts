@@ -24,6 +24,7 @@ import {
   type JournalWrite,
   type LeaseService,
   type Renewal,
+  type RetentionStore,
   type Seen,
   type SettlementResult,
   type Written,
@@ -35,8 +36,9 @@ import { isSettleable, markSettled, noteSettlementFailure } from '../settlement.
 import { MemoryCompensations } from './compensations.js'
 import { copy } from './copy.js'
 import { MemoryInbox } from './inbox.js'
+import { MemoryRetention } from './retention.js'
 import { MemoryTransaction } from './transaction.js'
-import { hasTurn } from './turns.js'
+import { hasTurn, isFresh } from './turns.js'
 
 /** Where in an operation a simulator may hold it up, let others go first, or break it. */
 export type Moment = 'before' | 'after'
@@ -63,6 +65,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   /** An audit joins a million rows: that is a database's work. */
   readonly audits = null
   readonly inbox: InboxStore<MemoryTransaction>
+  readonly retention: RetentionStore
   readonly #clock: Clock
   readonly #pause: (operation: keyof Journal, moment: Moment) => Promise<void>
   /** Each at the place where its generation began: what was written in the same millisecond keeps its order. */
@@ -79,11 +82,17 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     this.#clock = options.clock
     this.lease = new MemoryLease(options.clock)
     this.inbox = new MemoryInbox(options.clock)
-    this.compensations = new MemoryCompensations({
+    const compensations = new MemoryCompensations({
       get: (id) => this.#entries.get(id),
       put: (entry) => this.#put(entry),
       take: (id, tx) => this.#take(id, tx),
       nowMs: () => this.#now(),
+    })
+    this.compensations = compensations
+    this.retention = new MemoryRetention({
+      ...{ entries: this.#entries, history: this.#history, nowMs: () => this.#now() },
+      isLocked: (id) => this.#locked.has(id),
+      isUndoingOfExisting: (id) => compensations.isOfExisting(id),
     })
     this.#pause = options.pause ?? (() => Promise.resolve())
   }
@@ -386,11 +395,6 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
       await (tx === null ? holder.ended : tx.waitFor(holder, `entry ${id}`))
     }
   }
-}
-
-/** 1 for what nobody has begun yet, which comes after what somebody has. */
-function isFresh(entry: Entry): number {
-  return entry.fence === 0 ? 1 : 0
 }
 
 function enqueuedOf({ state, generation, fingerprint }: Entry, created: boolean): Enqueued {

@@ -19,3 +19,8 @@ export function hasTurn(entry: Entry, entries: Iterable<Entry>): boolean {
   }
   return true
 }
+
+/** 1 for what nobody has begun yet, which comes after what somebody has. */
+export function isFresh(entry: Entry): number {
+  return entry.fence === 0 ? 1 : 0
+}

@@ -91,6 +91,7 @@ export function auditedEntryOf(row: Row, at = 0): AuditedEntry {
     receipt: jsonOf(row[at + 10]),
     undoneMinorUnits: Number(row[at + 11] ?? 0),
     isBeingUndone: row[at + 12] === 't',
+    isCompact: row[at + 13] === 't',
   }
 }
 

@@ -32,6 +32,7 @@ export async function inOrderOfIds<Item, Result>(
   idOf: (item: Item) => string,
   run: (ordered: readonly Item[]) => Promise<readonly Result[]>,
 ): Promise<Result[]> {
+  if (items.length < 2) return [...(await run(items))]
   const order = items.map((item, at) => ({ item, at, id: idOf(item) }))
   order.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : a.at - b.at))
   const results = await run(order.map(({ item }) => item))

@@ -58,8 +58,10 @@ export class PostgresCompensations implements CompensationStore<PostgresTransact
   }
 
   async #problemOf(tx: PostgresTransaction, entryId: string, externalId: string): Promise<Reason | null> {
-    const [row] = await run<{ state: State; external_id: string | null }>(tx, this.#at.sql.takeEntry, [entryId])
-    return whyNotCompensable(row === undefined ? null : { state: row.state, externalId: row.external_id }, externalId)
+    const [row] = await run<TakenRow>(tx, this.#at.sql.takeEntry, [entryId])
+    if (row === undefined) return whyNotCompensable(null, externalId)
+    const { state, external_id, is_compact } = row
+    return whyNotCompensable({ state, externalId: external_id, isCompact: is_compact === 'true' }, externalId)
   }
 
   async #reserve(
@@ -99,7 +101,7 @@ export class PostgresCompensations implements CompensationStore<PostgresTransact
     refusal: Reason | null,
   ): Promise<void> {
     const { sql, channel } = this.#at
-    const [row] = await run<{ state: State }>(tx, sql.takeEntry, [entryId])
+    const [row] = await run<TakenRow>(tx, sql.takeEntry, [entryId])
     if (row?.state !== 'compensating') return
     const state = stateAfterUndoing(sofar)
     const reason = state === 'succeeded' && refusal !== null ? whyRejected(refusal) : null
@@ -147,6 +149,12 @@ interface UndoneRow {
   readonly reserved: string
   readonly undone: string
   readonly whole: UndoneSoFar['whole']
+}
+
+interface TakenRow {
+  readonly state: State
+  readonly external_id: string | null
+  readonly is_compact: string
 }
 
 interface CompensationRow {

@@ -2,7 +2,7 @@ import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
 import { migrate } from './index.js'
-import { ENTRY_RULES } from './migrations/0007-one-check.js'
+import { ENTRY_RULES } from './migrations/0008-compact.js'
 
 type Columns = Readonly<Record<string, string | number | boolean | null>>
 
@@ -52,6 +52,9 @@ const good: Readonly<Record<string, Columns>> = {
   'succeeded, settlement due': { ...base, ...sent, state: 'succeeded', settlement: 'due', due_at: T1 },
   failed: { ...base, ...sent, state: 'failed', reason },
   'failed, settlement dead': { ...base, ...sent, state: 'failed', reason, settlement: 'dead', settlement_attempts: 9 },
+  'succeeded, compact': { ...base, ...sent, state: 'succeeded', input: null, external_id: 'ch_1' },
+  'failed, compact, settled': { ...base, ...sent, state: 'failed', reason, settlement: 'done', input: null },
+  'compensated, compact': { ...base, ...sent, state: 'compensated', external_id: 'ch_1', input: null },
   compensated: { ...base, ...sent, state: 'compensated', receipt: '{}', external_id: 'ch_1' },
   parked: { ...base, ...sent, state: 'parked', reason, in_doubt_since: T0, settlement: 'due' },
 }
@@ -103,6 +106,17 @@ const bad: readonly (readonly [constraint: string, state: string, change: Column
   ['entries_settlement_due', 'succeeded', { due_at: T1 }],
   ['entries_settlement_due', 'succeeded, settlement due', { due_at: null }],
   ['entries_settlement_due', 'failed', { settlement: 'due' }],
+  ['entries_compact', 'pending', { input: null }],
+  ['entries_compact', 'executing', { input: null }],
+  ['entries_compact', 'executing again', { input: null }],
+  ['entries_compact', 'in_doubt', { input: null }],
+  ['entries_compact', 'in_doubt, held', { input: null }],
+  ['entries_compact', 'parked', { input: null }],
+  ['entries_compact', 'succeeded', { input: null }],
+  ['entries_compact', 'succeeded, settlement due', { input: null }],
+  ['entries_compact', 'failed, settlement dead', { input: null }],
+  ['entries_compact', 'compensated, compact', { state: 'compensating' }],
+  ['entries_compact', 'compensated, compact', { due_at: T1 }],
 ]
 
 describe('the constraints of the entries table', () => {

@@ -16,10 +16,10 @@ import {
   type Intent,
   type Journal,
   JournalError,
-  type JournalTime,
   type JournalWrite,
   type LeaseService,
   type Renewal,
+  type RetentionStore,
   type Seen,
   type SettlementResult,
   type Written,
@@ -38,8 +38,9 @@ import { PostgresInbox } from './inbox.js'
 import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { Outcomes } from './outcomes.js'
-import { beginColumns } from './parameters.js'
-import { byId, entryOf, jsonText, seenOf, timesById } from './row.js'
+import { beginColumns, beginValues } from './parameters.js'
+import { PostgresRetention } from './retention.js'
+import { byId, type Changed, changedBy, entryOf, jsonText, seenOf } from './row.js'
 import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
@@ -67,7 +68,7 @@ export interface PostgresJournalOptions {
 }
 
 /**
- * The journal in PostgreSQL (13 or newer), through a pool of `pg`. The pool stays the application's: `close` does not
+ * The journal in PostgreSQL (14 or newer), through a pool of `pg`. The pool stays the application's: `close` does not
  * end it. Every statement is a transaction of its own or lives in one that is given, takes no advisory lock and sets
  * nothing in the session, so that a pooler in transaction mode may stand between.
  */
@@ -77,6 +78,8 @@ export function postgresJournal(
 ): Journal<PostgresTransaction> {
   return new PostgresJournal(pool, options)
 }
+
+const NONE: ReadonlySet<string> = new Set()
 
 interface BeginItem {
   readonly intent: Intent
@@ -88,6 +91,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   readonly compensations: CompensationStore<PostgresTransaction>
   readonly audits: AuditStore
   readonly inbox: InboxStore<PostgresTransaction>
+  readonly retention: RetentionStore
   readonly #database: Database
   readonly #sql: Statements
   readonly #batches: Batches
@@ -118,14 +122,11 @@ class PostgresJournal implements Journal<PostgresTransaction> {
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
     const prepare = (): Promise<unknown> => this.#prepare()
     this.lease = leasesBeside(pool, schema, prepare)
-    this.compensations = new PostgresCompensations({
-      database: this.#database,
-      sql: this.#sql,
-      channel: this.#channel,
-      prepare,
-    })
-    this.audits = new PostgresAudits({ database: this.#database, sql: this.#sql, prepare })
-    this.inbox = new PostgresInbox({ database: this.#database, sql: this.#sql, prepare })
+    const at = { database: this.#database, sql: this.#sql, prepare }
+    this.compensations = new PostgresCompensations({ ...at, channel: this.#channel })
+    this.audits = new PostgresAudits(at)
+    this.inbox = new PostgresInbox(at)
+    this.retention = new PostgresRetention(at)
     this.#schema = options.migrate === false ? MAINTAINED_ELSEWHERE : new MigratedSchema(pool, schema, clock)
   }
 
@@ -153,13 +154,18 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async #beginFree(items: readonly BeginItem[]): Promise<Begun[]> {
     const created = await this.#create(items)
-    const others = items.map((item) => item.intent.id).filter((id) => !created.has(id))
+    // Nearly always: nothing to look up, and no two with one id.
+    if (created !== null && created.ids.size === items.length) {
+      const { nowMs } = created
+      return items.map(({ intent, terms }) => ({ created: true, entry: begin(intent, terms, nowMs), nowMs }))
+    }
+    const others = items.map((item) => item.intent.id).filter((id) => created?.ids.has(id) !== true)
     const standing = others.length === 0 ? new Map<string, Seen>() : await this.#read(others)
     return items.map(({ intent, terms }) => {
       const seen = standing.get(intent.id)
       if (seen !== undefined) return { created: false, ...seen }
-      const nowMs = created.get(intent.id)
-      if (nowMs === undefined) throw removedMeanwhile(intent.id)
+      if (created?.ids.has(intent.id) !== true) throw removedMeanwhile(intent.id)
+      const { nowMs } = created
       const entry = begin(intent, terms, nowMs)
       // Of two with one id in the batch, the second meets the first one's entry.
       standing.set(intent.id, { entry, nowMs })
@@ -181,13 +187,21 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     })
   }
 
-  /** Creates what does not exist yet: the ids of new entries, and the journal's clock. */
-  async #create(items: readonly BeginItem[]): Promise<Map<string, JournalTime>> {
+  /** Creates what does not exist yet. */
+  async #create(items: readonly BeginItem[]): Promise<Changed | null> {
     const batch = this.#batches.take()
     const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
-    const values = [...beginColumns(items), batch, longestLeaseMs]
-    const created = timesById(await this.#database.write('write an intent', this.#sql.begin, values))
-    this.#batches.begun(batch, [...created.keys()], longestLeaseMs)
+    const [only] = items
+    const rows =
+      only !== undefined && items.length === 1
+        ? await this.#database.write('write an intent', this.#sql.beginOne, [...beginValues(only), batch])
+        : await this.#database.write('write an intent', this.#sql.begin, [
+            ...beginColumns(items),
+            batch,
+            longestLeaseMs,
+          ])
+    const created = changedBy(rows)
+    this.#batches.begun(batch, created?.ids ?? NONE, longestLeaseMs)
     return created
   }
 

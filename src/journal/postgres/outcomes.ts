@@ -2,23 +2,25 @@ import { type Change, JournalError, type JournalWrite, type Written } from '../.
 import { inOrderOfIds, runApart } from './batch.js'
 import type { Batches } from './batches.js'
 import type { Database } from './database.js'
-import { successColumns, writeColumns } from './parameters.js'
-import { timesById } from './row.js'
+import { successColumns, successValues, writeColumns } from './parameters.js'
+import { changedBy } from './row.js'
 import type { Statement } from './statement.js'
 import type { Statements } from './statements.js'
 
 type Answer = Written | JournalError
 
+const STALE: Written = { applied: false }
+
 /** Writes holders' changes, in batches. */
 export class Outcomes {
   readonly #database: Database
-  readonly #sql: Pick<Statements, 'write' | 'succeed'>
+  readonly #sql: Pick<Statements, 'write' | 'succeed' | 'succeedOne'>
   readonly #channel: string
   readonly #batches: Batches
 
   constructor(at: {
     readonly database: Database
-    readonly sql: Pick<Statements, 'write' | 'succeed'>
+    readonly sql: Pick<Statements, 'write' | 'succeed' | 'succeedOne'>
     readonly channel: string
     readonly batches: Batches
   }) {
@@ -55,19 +57,25 @@ export class Outcomes {
   }
 
   #writePlain(writes: readonly JournalWrite[]): Promise<readonly Answer[]> {
-    return runApart(writes, (some) => this.#run(this.#sql.succeed, some, successColumns(some)))
+    return runApart(writes, (some) => {
+      const [only] = some
+      return only !== undefined && some.length === 1
+        ? this.#run(this.#sql.succeedOne, some, successValues(only))
+        : this.#run(this.#sql.succeed, some, successColumns(some))
+    })
   }
 
   #writeAny(writes: readonly JournalWrite[]): Promise<readonly Answer[]> {
     return runApart(writes, (some) => this.#run(this.#sql.write, some, writeColumns(some)))
   }
 
-  async #run(statement: Statement, writes: readonly JournalWrite[], columns: readonly string[]): Promise<Written[]> {
-    const applied = timesById(await this.#database.write('write an outcome', statement, [...columns, this.#channel]))
+  async #run(statement: Statement, writes: readonly JournalWrite[], columns: readonly unknown[]): Promise<Written[]> {
+    const rows = await this.#database.write('write an outcome', statement, [...columns, this.#channel])
+    const changed = changedBy(rows)
+    const applied: Written | null = changed === null ? null : { applied: true, nowMs: changed.nowMs }
     return writes.map(({ id }) => {
       this.#batches.ended(id)
-      const nowMs = applied.get(id)
-      return nowMs === undefined ? { applied: false } : { applied: true, nowMs }
+      return applied !== null && changed?.ids.has(id) === true ? applied : STALE
     })
   }
 }

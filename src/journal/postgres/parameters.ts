@@ -66,6 +66,25 @@ export function beginColumns(items: readonly BeginItem[]): string[] {
   ]
 }
 
+/** The first thirteen parameters of `beginOne`. */
+export function beginValues({ intent, terms }: BeginItem): unknown[] {
+  return [
+    intent.id,
+    intent.key,
+    intent.reference,
+    JSON.stringify(intent.input),
+    intent.fingerprint,
+    intent.group,
+    terms.owner,
+    intent.namespace,
+    intent.effect,
+    intent.generation,
+    intent.hasSettledHandler,
+    terms.leaseMs,
+    terms.timeoutMs,
+  ]
+}
+
 function isOfKind({ intent, terms }: BeginItem, kind: BeginItem): boolean {
   return (
     intent.effect === kind.intent.effect &&
@@ -86,6 +105,11 @@ export function successColumns(successes: readonly JournalWrite[]): string[] {
     jsonTexts(successes.map(({ change }) => jsonText(change.receipt))),
     textArray(successes.map(({ change }) => change.externalId)),
   ]
+}
+
+/** The first five parameters of `succeedOne`. */
+export function successValues({ id, fence, owner, change }: JournalWrite): unknown[] {
+  return [id, fence, owner, jsonText(change.receipt), change.externalId]
 }
 
 /** The first sixteen parameters of `write`. */

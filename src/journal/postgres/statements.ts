@@ -22,7 +22,7 @@ import {
   totalsOfRun,
   unlistedEntries,
 } from './sql/audit-match.js'
-import { beginEntries, enqueueEntries, standingEntries } from './sql/begin.js'
+import { beginEntries, beginEntry, enqueueEntries, standingEntries } from './sql/begin.js'
 import { claimDueEntries, claimEntry, claimFreshEntries, headEntries } from './sql/claim.js'
 import {
   endCompensation,
@@ -45,18 +45,21 @@ import {
 } from './sql/inbox.js'
 import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
 import { renewEntry } from './sql/renew.js'
+import { ageEntries, entryBlocks } from './sql/retention.js'
 import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
 import { sweepBatches } from './sql/sweep.js'
-import { writeChanges, writeSuccesses } from './sql/write.js'
+import { writeChanges, writeSuccess, writeSuccesses } from './sql/write.js'
 import type { QuotedSchema, Statement } from './statement.js'
 
 const SQL = {
   begin: beginEntries,
+  beginOne: beginEntry,
   enqueue: enqueueEntries,
   standing: standingEntries,
   heads: headEntries,
   write: writeChanges,
   succeed: writeSuccesses,
+  succeedOne: writeSuccess,
   claim: claimEntry,
   claimDue: claimDueEntries,
   claimFresh: claimFreshEntries,
@@ -106,6 +109,8 @@ const SQL = {
   countRedelivery,
   noteMessageFailure,
   purgeMessages,
+  entryBlocks,
+  age: ageEntries,
 }
 
 /** The journal's statements, by what they do. */

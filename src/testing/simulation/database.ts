@@ -155,7 +155,8 @@ function wordsOf(row: Entry): string {
   const settled = row.settlement === 'none' ? '' : `, settlement ${row.settlement}`
   const doubt = row.inDoubtSinceMs === null ? '' : ', in doubt'
   const why = row.reason === null ? '' : ` (${row.reason.code})`
-  return `${row.state}${why}, attempts ${row.attempts}${doubt}${held}${settled}`
+  const compact = row.isCompact ? ', compact' : ''
+  return `${row.state}${why}${compact}, attempts ${row.attempts}${doubt}${held}${settled}`
 }
 
 const DONE = Promise.resolve()

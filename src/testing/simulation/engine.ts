@@ -39,6 +39,7 @@ export function startEngine(outside: Outside, life: Life): Engine {
     randomness: life.randomness,
     pollInterval: life.worker.plan.pollMs,
     hooks: { onError: (error) => trouble(life, error) },
+    retention: scene.terms.compactAfterMs === null ? {} : { compactAfter: scene.terms.compactAfterMs },
   })
   if (life.loops) startLoop(outside, life, counterfoil)
   return { counterfoil, effect, session }

@@ -1,7 +1,8 @@
 import { auditedEffect } from '../../engine/audited.js'
-import type { Undoing } from '../../engine/index.js'
+import { ageEntries, type Undoing } from '../../engine/index.js'
 import {
   CompensationRefused,
+  EffectCompacted,
   EffectCompensated,
   EffectInDoubt,
   EffectRejected,
@@ -36,7 +37,13 @@ export interface Office {
 
 const LONGEST_GENERATION = 2
 
-const ANSWERS = { perform: 'receipt', enqueue: 'enqueued', compensate: 'undone', repair: 'undone' } as const
+const ANSWERS = {
+  perform: 'receipt',
+  enqueue: 'enqueued',
+  compensate: 'undone',
+  repair: 'undone',
+  age: 'aged',
+} as const
 
 /**
  * The application's own callers: messages that a broker delivers, late, more than once, to any worker, and again when
@@ -121,6 +128,8 @@ export class Messages {
         return compensate(engine, delivery.message)
       case 'repair':
         return repair(engine, delivery.message)
+      case 'age':
+        return ageEntries(engine.counterfoil)
     }
   }
 
@@ -190,6 +199,7 @@ function orderOf(message: MessagePlan, generation: number | null): Order {
 function kindOf(error: unknown): Heard['kind'] {
   if (error instanceof CompensationRefused) return 'refused'
   if (error instanceof EffectCompensated) return 'compensated'
+  if (error instanceof EffectCompacted) return 'compacted'
   if (error instanceof EffectRejected) return 'rejected'
   if (error instanceof EffectInDoubt) return 'in_doubt'
   if (error instanceof KeyReuseError) return 'reuse'

@@ -35,6 +35,8 @@ export interface Terms {
   readonly serialized: boolean
   /** Whether what was done can be undone at the service. */
   readonly undoable: boolean
+  /** From which age on entries become compact; null: never. */
+  readonly compactAfterMs: number | null
 }
 
 /** One process: how its clock runs, and whether it runs the loop. */
@@ -59,9 +61,9 @@ export interface MessagePlan {
   readonly waitMs: number
   /**
    * `perform`, or `enqueue` in a transaction of the application's own. `compensate` undoes the effect, and `repair` the
-   * duplicate of it that an audit has found.
+   * duplicate of it that an audit has found. `age` lets what is old become compact, whatever its key.
    */
-  readonly how: 'perform' | 'enqueue' | 'compensate' | 'repair'
+  readonly how: 'perform' | 'enqueue' | 'compensate' | 'repair' | 'age'
   /** With `compensate`: tells several refunds of one operation apart. */
   readonly refundKey: string | null
   /** How often it is delivered again while it is not answered for good. */
@@ -107,12 +109,12 @@ export function scenarioOf(seed: number, doubt?: Doubt): Scenario {
   const messages = messagesOf(draw, workers.length, terms)
   const outages = draw.chance(0.15) ? [outageOf(draw, quietAtMs)] : []
   const plain = { seed, terms, workers, messages, outages, rates: ratesOf(draw), quietAtMs, without: new Set<string>() }
-  return withRepairs(withPatience({ ...plain, duplicates: [] }))
+  return withRetention(withRepairs(withPatience({ ...plain, duplicates: [] })))
 }
 
 /** In half of the histories no number of calls is too many for a while. */
 function withPatience(scenario: Scenario): Scenario {
-  const patienceMs = new Dice(scenario.seed).stream(4, 0).pick(0, 0, 5_000, scenario.terms.windowMs)
+  const patienceMs = new Dice(scenario.seed).stream(5, 0).pick(0, 0, 5_000, scenario.terms.windowMs)
   return { ...scenario, terms: { ...scenario.terms, patienceMs } }
 }
 
@@ -157,6 +159,29 @@ function withRepairs(scenario: Scenario): Scenario {
   }
 }
 
+/** In some histories what is old becomes compact meanwhile, and is asked for again, and undone, before and after that. */
+function withRetention(scenario: Scenario): Scenario {
+  const draw = new Dice(scenario.seed).stream(4, 0)
+  if (!draw.chance(0.25)) return scenario
+  const { messages, workers, terms } = scenario
+  const keys = [...new Set(messages.map(({ key }) => key))]
+  const later = (): number =>
+    draw.pick(draw.whole(0, 100), draw.whole(0, 3_000), Math.floor(draw.spread(1_000, 2 * terms.windowMs)))
+  const asked = Array.from({ length: draw.whole(2, 6) }, (): MessagePlan['how'] => 'age')
+  const again = keys.flatMap((key) =>
+    draw.chance(0.7) ? [{ key, how: draw.pick<MessagePlan['how']>('perform', 'perform', 'enqueue') }] : [],
+  )
+  const more = [...asked.map((how) => ({ key: 'all', how })), ...again].map(
+    ({ key, how }, i): MessagePlan => ({
+      ...{ id: messages.length + i, atMs: later(), worker: draw.whole(0, workers.length - 1), key, variant: 0 },
+      ...{ waitMs: Math.floor(draw.spread(200, 10_000)), how, refundKey: null },
+      ...{ redeliveries: draw.pick(0, 1, 2), persists: false },
+    }),
+  )
+  const compactAfterMs = draw.pick(1, draw.whole(1, 50), draw.whole(1, 2_000))
+  return { ...scenario, messages: [...messages, ...more], terms: { ...terms, compactAfterMs } }
+}
+
 function termsOf(draw: Stream, doubt: Doubt): Terms {
   const timeoutMs = draw.pick(1_000, 2_000)
   // What clocks may be wrong by over one call: the promises have to cover it.
@@ -187,6 +212,7 @@ function termsOf(draw: Stream, doubt: Doubt): Terms {
     remembersDeclines: draw.chance(0.5),
     serialized: draw.chance(0.1),
     undoable: false,
+    compactAfterMs: null,
   }
 }
 

@@ -18,6 +18,8 @@ import {
   type LeaseService,
   LeaseUnavailable,
   type Renewal,
+  type RetentionStep,
+  type RetentionStore,
   type Seen,
   type SettlementResult,
   type Written,
@@ -45,6 +47,7 @@ export class Session implements Journal<MemoryTransaction> {
   readonly compensations: CompensationStore<MemoryTransaction>
   readonly audits: Journal['audits']
   readonly inbox: InboxStore<MemoryTransaction>
+  readonly retention: RetentionStore
 
   constructor(scene: Scene, database: Database, life: Life) {
     this.#scene = scene
@@ -56,6 +59,7 @@ export class Session implements Journal<MemoryTransaction> {
     this.audits = this.#journal.audits
     this.inbox = this.#journal.inbox
     this.#connection = new Connection(scene, database, life)
+    this.retention = this.#retentionOver(this.#journal.retention)
   }
 
   begin(
@@ -68,6 +72,14 @@ export class Session implements Journal<MemoryTransaction> {
       },
       () => this.#journal.begin(items),
     )
+  }
+
+  #retentionOver(store: RetentionStore): RetentionStore {
+    const changed = ({ compacted, purged }: RetentionStep): boolean => compacted + purged > 0
+    return {
+      begin: (share) => this.#connection.ask('retention', READS, () => store.begin(share)),
+      step: (terms, place) => this.#connection.ask('retention', { changed }, () => store.step(terms, place)),
+    }
   }
 
   /** Inside the application's own transaction: its statements fail with the transaction, not on their own. */

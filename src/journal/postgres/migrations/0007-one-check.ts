@@ -1,4 +1,8 @@
+import type { QuotedSchema } from '../statement.js'
 import type { Migration } from './migration.js'
+
+/** A rule for rows of `entries` at `e`, by the name that the error of a violation tells. */
+export type EntryRule = readonly [name: string, rule: string]
 
 /**
  * What holds for every row of `entries`, by the name that the error of a violation tells. With columns of `e`; like a
@@ -6,7 +10,7 @@ import type { Migration } from './migration.js'
  *
  * The list is part of a published step: a later rule is a later step, with a function of its own.
  */
-const RULES: readonly (readonly [name: string, rule: string])[] = [
+export const RULES_7: readonly EntryRule[] = [
   [
     'entries_known_state',
     "e.state IN ('pending', 'executing', 'in_doubt', 'succeeded', 'failed', 'parked', 'compensating', 'compensated')",
@@ -52,9 +56,6 @@ const RULES: readonly (readonly [name: string, rule: string])[] = [
   ],
 ]
 
-/** The names of the rules that every row of `entries` obeys. */
-export const ENTRY_RULES: readonly string[] = RULES.map(([name]) => name)
-
 /**
  * The twenty constraints of `entries` as one, in a function.
  *
@@ -66,26 +67,31 @@ export const oneCheck: Migration = {
   version: 7,
   breaking: false,
   sql: (schema) => `
-CREATE FUNCTION ${schema}.check_entry(e ${schema}.entries) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $check$
+${checkFunction(schema, 'check_entry', RULES_7)}
+
+ALTER TABLE ${schema}.entries
+  ${RULES_7.map(([name]) => `DROP CONSTRAINT ${name},`).join('\n  ')}
+  ADD CONSTRAINT entries_rules CHECK (${schema}.check_entry(entries)) NOT VALID;
+`,
+}
+
+/** The function that checks a row by all rules at once. */
+export function checkFunction(schema: QuotedSchema, name: string, rules: readonly EntryRule[]): string {
+  return `CREATE FUNCTION ${schema}.${name}(e ${schema}.entries) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $check$
 DECLARE
   broken text;
 BEGIN
   IF (
-    ${RULES.map(([, rule]) => `(${rule})`).join('\n    AND ')}
+    ${rules.map(([, rule]) => `(${rule})`).join('\n    AND ')}
   ) IS NOT FALSE THEN
     RETURN true;
   END IF;
   broken := CASE
-    ${RULES.map(([name, rule]) => `WHEN NOT (${rule}) THEN '${name}'`).join('\n    ')}
+    ${rules.map(([name, rule]) => `WHEN NOT (${rule}) THEN '${name}'`).join('\n    ')}
   END;
   RAISE check_violation USING
     MESSAGE = format('The row of entry %s breaks the rule "%s".', e.id, broken),
     TABLE = 'entries', CONSTRAINT = broken;
 END
-$check$;
-
-ALTER TABLE ${schema}.entries
-  ${ENTRY_RULES.map((name) => `DROP CONSTRAINT ${name},`).join('\n  ')}
-  ADD CONSTRAINT entries_rules CHECK (${schema}.check_entry(entries)) NOT VALID;
-`,
+$check$;`
 }

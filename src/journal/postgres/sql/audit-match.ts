@@ -6,7 +6,7 @@ function entryColumns(whole: string): string {
   return `e.id, e.key, e.state, e.reference, e.generation, e.external_id,
   e.lease_until > ${NOW}, e.in_doubt_since IS NOT NULL, ${micros('updated_at')},
   CASE WHEN ${whole} THEN e.input END, CASE WHEN ${whole} THEN e.receipt END,
-  u.undone, u.reserved > 0 OR u.whole = 'running'`
+  u.undone, u.reserved > 0 OR u.whole = 'running', e.input IS NULL`
 }
 
 function accountOf(schema: string): string {
@@ -22,7 +22,7 @@ function accountOf(schema: string): string {
  * A returned row is an operation, and its entry where there is one.
  */
 export const joinOperations: StatementFor = (schema) => ({
-  name: 'counterfoil_audit_join_1',
+  name: 'counterfoil_audit_join_2',
   text: `
 WITH page AS MATERIALIZED (
   SELECT o.* FROM ${schema}.audit_operations AS o
@@ -62,7 +62,7 @@ JOIN ${schema}.entries AS e ON e.namespace = r.namespace AND e.effect = r.effect
  * beginning), $5 how many at most.
  */
 export const unlistedEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_audit_unlisted_1',
+  name: 'counterfoil_audit_unlisted_2',
   text: `
 SELECT ${entryColumns('true')}
 FROM ${covered(schema)}

@@ -9,35 +9,71 @@ import { jsonList, type StatementFor } from '../statement.js'
  * $7 owner, $8 which of the kinds it is, from 1; arrays with one element a kind: $9 namespace, $10 effect,
  * $11 generation, $12 whether it has a `settled` handler, $13 lease in ms, $14 longest call in ms; and $15 the id of the
  * batch, $16 the longest lease of them in ms.
- * A returned row is an entry that this statement created: id, and the journal's clock in microseconds.
+ * One row: the ids of the entries that this statement created, as text with commas between them (null: none), and the
+ * journal's clock in microseconds.
  *
  * By subscript, not by a join with the kinds: rows have to be written in the order given.
  */
 export const beginEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_2',
+  name: 'counterfoil_begin_3',
   text: `
 WITH batch AS (
   INSERT INTO ${schema}.batches (id, due_at, ids)
   VALUES ($15::uuid, ${NOW} + $16::double precision * interval '1 millisecond', $1::uuid[])
   ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, ids = excluded.ids
+), created AS (
+  INSERT INTO ${schema}.entries AS e (
+    id, key, reference, input, fingerprint, group_key, namespace, effect, generation,
+    state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
+  )
+  SELECT
+    i.id, i.key, i.reference, i.input, i.fingerprint, i.group_key,
+    ($9::text[])[i.kind], ($10::text[])[i.kind], ($11::integer[])[i.kind],
+    'executing', 1, i.owner,
+    ${NOW} + ($13::double precision[])[i.kind] * interval '1 millisecond',
+    1,
+    ${NOW},
+    ${NOW} + ($14::double precision[])[i.kind] * interval '1 millisecond',
+    CASE WHEN ($12::boolean[])[i.kind] THEN 'due' ELSE 'none' END,
+    ${NOW}, ${NOW}
+  FROM unnest(
+    $1::uuid[], $2::text[], $3::text[], ${jsonList('$4')}, $5::text[], $6::text[], $7::text[], $8::integer[]
+  ) AS i (id, key, reference, input, fingerprint, group_key, owner, kind)
+  ON CONFLICT (id) DO NOTHING
+  RETURNING e.id
+)
+SELECT string_agg(c.id::text, ','), ${NOW_MICROS} FROM created AS c`,
+})
+
+/**
+ * The same for one entry: what a lone caller waits for. A list of one costs the server half as much again, for the
+ * functions that take it apart (measured: 196 against 147 microseconds, where a bare `SELECT 1` takes 37).
+ *
+ * Parameters: $1 id, $2 key, $3 reference, $4 input (JSON), $5 fingerprint, $6 group_key, $7 owner, $8 namespace,
+ * $9 effect, $10 generation, $11 whether it has a `settled` handler, $12 lease in ms, $13 longest call in ms, and $14 the
+ * id of the batch. The row as above; none where there is such an entry already.
+ */
+export const beginEntry: StatementFor = (schema) => ({
+  name: 'counterfoil_begin_one_1',
+  text: `
+WITH batch AS (
+  INSERT INTO ${schema}.batches (id, due_at, ids)
+  VALUES ($14::uuid, ${NOW} + $12::double precision * interval '1 millisecond', ARRAY[$1::uuid])
+  ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, ids = excluded.ids
 )
 INSERT INTO ${schema}.entries AS e (
   id, key, reference, input, fingerprint, group_key, namespace, effect, generation,
   state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
-)
-SELECT
-  i.id, i.key, i.reference, i.input, i.fingerprint, i.group_key,
-  ($9::text[])[i.kind], ($10::text[])[i.kind], ($11::integer[])[i.kind],
-  'executing', 1, i.owner,
-  ${NOW} + ($13::double precision[])[i.kind] * interval '1 millisecond',
+) VALUES (
+  $1::uuid, $2::text, $3::text, $4::json, $5::text, $6::text, $8::text, $9::text, $10::integer,
+  'executing', 1, $7::text,
+  ${NOW} + $12::double precision * interval '1 millisecond',
   1,
   ${NOW},
-  ${NOW} + ($14::double precision[])[i.kind] * interval '1 millisecond',
-  CASE WHEN ($12::boolean[])[i.kind] THEN 'due' ELSE 'none' END,
+  ${NOW} + $13::double precision * interval '1 millisecond',
+  CASE WHEN $11::boolean THEN 'due' ELSE 'none' END,
   ${NOW}, ${NOW}
-FROM unnest(
-  $1::uuid[], $2::text[], $3::text[], ${jsonList('$4')}, $5::text[], $6::text[], $7::text[], $8::integer[]
-) AS i (id, key, reference, input, fingerprint, group_key, owner, kind)
+)
 ON CONFLICT (id) DO NOTHING
 RETURNING e.id, ${NOW_MICROS}`,
 })

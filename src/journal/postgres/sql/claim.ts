@@ -1,6 +1,6 @@
 import type { DueFirst } from '../../../protocol/index.js'
 import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
-import type { StatementFor } from '../statement.js'
+import { expectFew, type StatementFor } from '../statement.js'
 
 /** Whether anybody has ever held the entry at alias `e`. The index `entries_begun` finds these past any backlog. */
 const BEGUN = 'e.fence > 0'
@@ -96,9 +96,9 @@ LIMIT $3::bigint`,
 
 /** Up to `limit` free due entries of one of the two kinds, locked, in `claimDue`'s terms. */
 function duePart(schema: string, kind: string, limit: string): string {
-  return `SELECT d.id, t.owner, t.lease_ms, t.timeout_ms
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::double precision[], $5::double precision[])
-    AS t (namespace, effect, owner, lease_ms, timeout_ms)
+  return `SELECT d.id, t.owner, t.lease_ms, t.timeout_ms, t.place
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::double precision[], $5::double precision[]) WITH ORDINALITY
+    AS t (namespace, effect, owner, lease_ms, timeout_ms, place)
   CROSS JOIN LATERAL (
     SELECT e.id, e.due_at
     FROM ${schema}.entries AS e
@@ -111,6 +111,7 @@ function duePart(schema: string, kind: string, limit: string): string {
     LIMIT ${limit}
     FOR UPDATE SKIP LOCKED
   ) AS d
+  WHERE ${expectFew('t.place')}
   ORDER BY d.due_at
   LIMIT ${limit}`
 }
@@ -125,10 +126,12 @@ function duePart(schema: string, kind: string, limit: string): string {
  * A returned row is an entry as taken, and the journal's clock in microseconds.
  *
  * Each effect is asked for on its own, so that an effect which nobody here knows costs nothing, however many of its
- * entries are due. A CTE with the limit inside, so that the planner cannot take more than that.
+ * entries are due. A CTE with the limit inside, so that the planner cannot take more than that. Few effects and few due
+ * entries are expected, so that a prepared statement is planned once and for all: planning it anew takes longer than
+ * all the rest of a look (measured: 1.4 ms instead of 0.3 for one that finds nothing).
  */
 export const claimDueEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_claim_due_1',
+  name: 'counterfoil_claim_due_2',
   text: claimDueText(schema, 'begun', 'fresh'),
 })
 
@@ -145,11 +148,11 @@ WITH ${first} AS MATERIALIZED (
   ${duePart(schema, kinds[first], '$6::bigint')}
 ), ${then} AS MATERIALIZED (
   ${duePart(schema, kinds[then], `(SELECT $6::bigint - count(*) FROM ${first})`)}
-), due AS (
+), due AS MATERIALIZED (
   SELECT * FROM ${first} UNION ALL SELECT * FROM ${then}
 )
 UPDATE ${schema}.entries AS e SET ${taken('due.owner', 'due.lease_ms', 'due.timeout_ms')}
 FROM due
-WHERE e.id = due.id
+WHERE e.id = due.id AND ${expectFew('due.place')}
 RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`
 }

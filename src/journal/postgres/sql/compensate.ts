@@ -74,10 +74,12 @@ WHERE c.undo_id = $1::uuid AND c.state = 'running'
 RETURNING ${COMPENSATION_COLUMNS}`,
 })
 
-/** Takes an entry until the end of the transaction. Parameters: $1 id. A returned row: state, external_id. */
+/** Takes an entry until the end of the transaction. Parameters: $1 id. A returned row: state, external_id, whether it is compact. */
 export const takeEntry: StatementFor = (schema) => ({
-  name: 'counterfoil_take_entry_1',
-  text: `SELECT e.state, e.external_id FROM ${schema}.entries AS e WHERE e.id = $1::uuid FOR UPDATE`,
+  name: 'counterfoil_take_entry_2',
+  text: `
+SELECT e.state, e.external_id, (e.input IS NULL)::text AS is_compact
+FROM ${schema}.entries AS e WHERE e.id = $1::uuid FOR UPDATE`,
 })
 
 /**

@@ -51,17 +51,18 @@ export const earlierFingerprints: StatementFor = (schema) => ({
  * One row: microseconds from now, below 0 where it is overdue, null where none is due at all.
  */
 export const nextDue: StatementFor = (schema) => ({
-  name: 'counterfoil_next_due_1',
+  name: 'counterfoil_next_due_2',
   text: `
 SELECT (extract(epoch FROM min(d.due_at) - ${NOW}) * 1000000)::bigint
 FROM (
   SELECT first.due_at
-  FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t (namespace, effect, place)
   CROSS JOIN LATERAL (
     SELECT e.due_at FROM ${schema}.entries AS e
     WHERE e.namespace = t.namespace AND e.effect = t.effect AND e.due_at IS NOT NULL
     ORDER BY e.due_at LIMIT 1
   ) AS first
+  WHERE ${expectFew('t.place')}
   UNION ALL
   SELECT min(b.due_at) FROM ${schema}.batches AS b
 ) AS d`,

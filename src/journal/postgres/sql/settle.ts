@@ -1,5 +1,5 @@
 import { ENTRY_COLUMNS, NOW } from '../row.js'
-import type { StatementFor } from '../statement.js'
+import { expectFew, type StatementFor } from '../statement.js'
 
 /** The outcome is known and its consequences are not done: what the `settled` handler is for. */
 const SETTLEABLE = `e.settlement = 'due' AND e.state IN ('succeeded', 'failed', 'compensating', 'compensated')`
@@ -10,16 +10,17 @@ const SETTLEABLE = `e.settlement = 'due' AND e.state IN ('succeeded', 'failed', 
  * Parameters: arrays of one length $1 namespace, $2 effect; $3 how many at most. A returned row is an id.
  */
 export const dueSettlements: StatementFor = (schema) => ({
-  name: 'counterfoil_due_settlements_1',
+  name: 'counterfoil_due_settlements_2',
   text: `
 SELECT d.id
-FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t (namespace, effect, place)
 CROSS JOIN LATERAL (
   SELECT e.id, e.due_at FROM ${schema}.entries AS e
   WHERE e.namespace = t.namespace AND e.effect = t.effect AND e.due_at <= ${NOW} AND ${SETTLEABLE}
   ORDER BY e.due_at
   LIMIT $3::bigint
 ) AS d
+WHERE ${expectFew('t.place')}
 ORDER BY d.due_at
 LIMIT $3::bigint`,
 })

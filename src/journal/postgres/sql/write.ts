@@ -1,6 +1,14 @@
 import { NOW, NOW_MICROS } from '../row.js'
 import { expectFew, jsonList, type StatementFor } from '../statement.js'
 
+/** Wakes whoever waits for the entry at alias `e`. */
+function told(channel: string): string {
+  return `CASE WHEN e.awaited THEN pg_notify(${channel}, e.id::text)::text END`
+}
+
+/** The row that tells what a statement changed. */
+const CHANGED = `SELECT string_agg(c.id::text, ','), ${NOW_MICROS}, count(c.told) FROM changed AS c`
+
 /**
  * Writes holders' changes, each under its claim (protocol `isHeldBy` and `enact`, P2), and wakes whoever waits for one of them.
  *
@@ -8,13 +16,14 @@ import { expectFew, jsonList, type StatementFor } from '../statement.js'
  * $5 due from now in ms (null: not), $6 longest call from now in ms (null: none starts), $7 the last call is over,
  * $8 doubt (keep, begin, clear), $9 attempts, $10 find_failures, $11 key_spent, $12 receipts (a JSON list),
  * $13 external_id, $14 reasons (a JSON list), $15 settlement, $16 owner; and $17, the channel to notify on.
- * A returned row is a change that took effect: id, and the journal's clock in microseconds. A stale one returns none.
+ * One row: the ids of the changes that took effect, as text with commas between them (null: none), and the journal's
+ * clock in microseconds. A stale one is not among them.
  *
  * NOTIFY only for entries that somebody waits for: a transaction that notifies holds a lock on the whole server's queue
  * while it commits, so that commits go one after another.
  */
 export const writeChanges: StatementFor = (schema) => ({
-  name: 'counterfoil_write_2',
+  name: 'counterfoil_write_3',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET
@@ -51,10 +60,32 @@ WITH changed AS (
     external_id, reason, settlement, owner
   )
   WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
-  RETURNING e.id, e.awaited
+  RETURNING e.id, ${told('$17')} AS told
 )
-SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($17, e.id::text) END FROM changed AS e`,
+${CHANGED}`,
 })
+
+/** What `writeSuccesses` sets, from a receipt and an external id. */
+function succeeded(receipt: string, externalId: string): string {
+  return `
+  state = 'succeeded',
+  owner = NULL,
+  lease_until = NULL,
+  due_at = NULL,
+  attempts = 1,
+  find_failures = 0,
+  last_deadline_at = CASE
+    WHEN e.in_doubt_since IS NULL AND e.last_deadline_at IS NOT NULL THEN least(e.last_deadline_at, ${NOW})
+    ELSE e.last_deadline_at
+  END,
+  in_doubt_since = NULL,
+  key_spent = false,
+  receipt = ${receipt},
+  external_id = ${externalId},
+  reason = NULL,
+  settlement = 'none',
+  updated_at = ${NOW}`
+}
 
 /**
  * Writes successes at the first try, with no handler to run: the same change for each but for the receipt, and what
@@ -62,34 +93,31 @@ SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($17, e.id::text) 
  *
  * Parameters, arrays of one length, ids distinct: $1 id, $2 fence, $3 owner, $4 receipts (a JSON list), $5 external_id;
  * and $6, the channel to notify on.
- * A returned row is a success that took effect: id, and the journal's clock in microseconds. A stale one returns none.
+ * One row, as of `writeChanges`.
  */
 export const writeSuccesses: StatementFor = (schema) => ({
-  name: 'counterfoil_succeed_1',
+  name: 'counterfoil_succeed_2',
   text: `
 WITH changed AS (
-  UPDATE ${schema}.entries AS e SET
-    state = 'succeeded',
-    owner = NULL,
-    lease_until = NULL,
-    due_at = NULL,
-    attempts = 1,
-    find_failures = 0,
-    last_deadline_at = CASE
-      WHEN e.in_doubt_since IS NULL AND e.last_deadline_at IS NOT NULL THEN least(e.last_deadline_at, ${NOW})
-      ELSE e.last_deadline_at
-    END,
-    in_doubt_since = NULL,
-    key_spent = false,
-    receipt = w.receipt,
-    external_id = w.external_id,
-    reason = NULL,
-    settlement = 'none',
-    updated_at = ${NOW}
+  UPDATE ${schema}.entries AS e SET ${succeeded('w.receipt', 'w.external_id')}
   FROM unnest($1::uuid[], $2::bigint[], $3::text[], ${jsonList('$4')}, $5::text[])
     AS w (id, fence, owner, receipt, external_id)
   WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
-  RETURNING e.id, e.awaited
+  RETURNING e.id, ${told('$6')} AS told
 )
-SELECT e.id, ${NOW_MICROS}, CASE WHEN e.awaited THEN pg_notify($6, e.id::text) END FROM changed AS e`,
+${CHANGED}`,
+})
+
+/**
+ * The same for one entry, as `beginEntry` is for `beginEntries`.
+ *
+ * Parameters: $1 id, $2 fence, $3 owner, $4 receipt (JSON), $5 external_id, $6 the channel to notify on. The row as
+ * above; none where the holder is stale.
+ */
+export const writeSuccess: StatementFor = (schema) => ({
+  name: 'counterfoil_succeed_one_1',
+  text: `
+UPDATE ${schema}.entries AS e SET ${succeeded('$4::json', '$5::text')}
+WHERE e.id = $1::uuid AND e.fence = $2::bigint AND e.owner = $3::text
+RETURNING e.id, ${NOW_MICROS}, ${told('$6')}`,
 })

@@ -1,3 +1,4 @@
+import type { EffectCompacted } from '../../../protocol/index.js'
 import type { Receipt } from '../truth.js'
 import type { CheckOf, Heard } from './check.js'
 import { isUndoing } from './repairs.js'
@@ -5,13 +6,14 @@ import { isUndoing } from './repairs.js'
 /** T1 to T3 and P7: whatever a caller hears is true, then and for ever, and all callers hear the same. */
 export const answersAreTrue: CheckOf = (world) => {
   const heard: Heard[] = []
-  const checkReceipt = ({ message: { key }, value }: Heard): void => {
-    const { id } = value as Receipt
+  const checkReceipt = (now: Heard): void => {
+    const { key } = now.message
+    const id = idOf(now)
     const done = world.operations.find((each) => each.receipt.id === id)
     if (done?.key !== key) world.violate('T1 callers hear the truth', `a caller got ${id} for ${key}, and it is not so`)
     for (const other of heard) {
-      if (other.kind !== 'receipt' || other.message.key !== key || (other.value as Receipt).id === id) continue
-      world.violate('T2 one receipt for all', `${key}: one caller got ${(other.value as Receipt).id}, another ${id}`)
+      if (idOf(other) === null || other.message.key !== key || idOf(other) === id) continue
+      world.violate('T2 one receipt for all', `${key}: one caller got ${idOf(other)}, another ${id}`)
     }
   }
   /** Which inputs a key has ever stood for. */
@@ -27,14 +29,14 @@ export const answersAreTrue: CheckOf = (world) => {
   return {
     changed: (_, after) => {
       for (const row of after.values()) {
-        if (isUndoing(row)) continue
+        if (isUndoing(row) || row.isCompact) continue
         const { key, input } = row
         const known = inputs.get(key) ?? new Set()
         inputs.set(key, known.add((input as { readonly variant: number }).variant))
       }
     },
     heard: (now) => {
-      if (now.kind === 'receipt') {
+      if (now.kind === 'receipt' || now.kind === 'compacted') {
         checkReceipt(now)
         checkInput(now)
       }
@@ -57,4 +59,10 @@ export const answersAreTrue: CheckOf = (world) => {
       }
     },
   }
+}
+
+/** The service's id of what a caller was told has happened: by its receipt, or by the error that it is compact; null: no such answer. */
+function idOf({ kind, value }: Heard): string | null {
+  if (kind === 'receipt') return (value as Receipt | null)?.id ?? null
+  return kind === 'compacted' ? (value as EffectCompacted).externalId : null
 }

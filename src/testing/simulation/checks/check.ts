@@ -1,5 +1,5 @@
 import type { Call, JournalWrite, Written } from '../../../protocol/index.js'
-import type { MessagePlan } from '../scenario.js'
+import type { MessagePlan, Terms } from '../scenario.js'
 import type { Operation, Rows, Truth } from '../truth.js'
 
 /** What a history can break. */
@@ -12,6 +12,7 @@ export type Invariant =
   | 'I6 no stale write'
   | 'I7 one at a time, in order'
   | 'I8 undone exactly once'
+  | 'I9 only the old is compact'
   | 'P1 intent first'
   | 'P2 one holder'
   | 'P3 inside the lease'
@@ -50,6 +51,8 @@ export interface Heard {
     | 'undone'
     | 'refused'
     | 'compensated'
+    | 'compacted'
+    | 'aged'
     | 'other'
   /** The receipt, or the error. */
   readonly value: unknown
@@ -86,6 +89,7 @@ export interface Check {
 export interface Watched extends Truth {
   /** The true time. */
   readonly nowMs: number
+  readonly terms: Terms
   violate(invariant: Invariant, what: string): void
 }
 

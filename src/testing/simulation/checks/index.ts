@@ -6,6 +6,7 @@ import { oneAtATime } from './order.js'
 import { rejectionsStand } from './rejections.js'
 import { undoneOnce } from './repairs.js'
 import { booksAgree } from './rest.js'
+import { onlyTheOldIsCompact } from './retention.js'
 import { settledOnce } from './settled.js'
 import { nobodySpins } from './spin.js'
 import { theWorldKeepsItsPromises } from './world.js'
@@ -23,6 +24,7 @@ export const CHECKS: readonly CheckOf[] = [
   settledOnce,
   rejectionsStand,
   undoneOnce,
+  onlyTheOldIsCompact,
   booksAgree,
   nobodySpins,
 ]

@@ -29,6 +29,7 @@ const TERMS: Omit<Terms, 'doubt'> = {
   remembersDeclines: true,
   serialized: false,
   undoable: false,
+  compactAfterMs: null,
 }
 
 const FAULTS: readonly FaultKind[] = [
@@ -70,6 +71,7 @@ interface Shape {
   readonly name: string
   readonly workers: readonly WorkerPlan[]
   readonly messages: readonly MessagePlan[]
+  readonly terms?: Partial<Terms>
 }
 
 const SHAPES: readonly Shape[] = [
@@ -88,6 +90,12 @@ const SHAPES: readonly Shape[] = [
     workers: [worker('reborn'), worker('reborn'), worker('always', LATER_MS)],
     messages: [message(0, {}), message(1, { worker: 1, key: 'order-2' }), message(2, { worker: 1, atMs: 2_000 })],
   },
+  {
+    name: 'what one worker lets become compact, another is asked for',
+    workers: [worker('reborn'), worker('reborn'), worker('always', LATER_MS)],
+    messages: [message(0, {}), message(1, { how: 'age', atMs: 2_000 }), message(2, { worker: 1, atMs: 2_000 })],
+    terms: { compactAfterMs: 1 },
+  },
 ]
 
 /** How far each world is explored: the crossing of everything with everything is beyond any machine. */
@@ -102,7 +110,7 @@ function worldOf(doubt: Doubt, shape: Shape, budget: keyof typeof BUDGETS): Smal
   const { crashes, faults, delays } = BUDGETS[budget]
   const scenario: Scenario = {
     seed: 1,
-    terms: { ...TERMS, doubt },
+    terms: { ...TERMS, doubt, ...shape.terms },
     workers: shape.workers,
     messages: shape.messages,
     outages: [],

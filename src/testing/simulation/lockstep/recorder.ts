@@ -1,5 +1,5 @@
 import type { MemoryTransaction } from '../../../journal/memory/index.js'
-import type { CompensationOrder, Entry, Journal, LeaseService } from '../../../protocol/index.js'
+import type { CompensationOrder, Entry, Journal, LeaseService, RetentionTerms } from '../../../protocol/index.js'
 import type { Database } from '../database.js'
 import type { Again, Kind, Recorded } from './recording.js'
 
@@ -177,6 +177,14 @@ function recorded(journal: Journal<MemoryTransaction>, notes: Notes): Journal<Me
         journal.readGroup(namespace, group),
       ),
     lease: recordedLease(on(), notes),
+    // A place means something to its own journal alone. In memory one step is the whole walk, so it is done again as one.
+    retention: {
+      begin: (share) => journal.retention.begin(share),
+      step: async (terms) => {
+        const asked = { operation: 'retention', arguments: [terms] } as const
+        return { ...(await notes.call(on(), asked, ({ journal }) => walkedOver(journal, terms))), next: null }
+      },
+    },
     compensations: {
       begin: (tx, order) => {
         const number = notes.numberOf(tx)
@@ -204,6 +212,20 @@ function recorded(journal: Journal<MemoryTransaction>, notes: Notes): Journal<Me
     inbox: journal.inbox,
     close: () => journal.close(),
   }
+}
+
+async function walkedOver<Tx>(
+  { retention }: Journal<Tx>,
+  terms: RetentionTerms,
+): Promise<{ readonly compacted: number; readonly purged: number }> {
+  let [compacted, purged] = [0, 0]
+  for (let place = await retention.begin(0); place !== null; ) {
+    const step = await retention.step(terms, place)
+    compacted += step.compacted
+    purged += step.purged
+    place = step.next
+  }
+  return { compacted, purged }
 }
 
 function recordedLease(on: Again<MemoryTransaction>, notes: Notes): LeaseService {
