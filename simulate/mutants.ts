@@ -273,7 +273,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'two workers may run one settled handler at the same time',
     file: JOURNAL,
-    code: '|| this.#locked.has(id)',
+    code: '|| this.#locks.has(id)',
     mutation: '',
     breaks: ['I5'],
     withinSeeds: 1_000,

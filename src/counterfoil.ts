@@ -1,4 +1,10 @@
 import { type AuditedEffect, auditedEffect, journalOf } from './engine/audited.js'
+import {
+  type DeadSettlement,
+  type DeadSettlementsOptions,
+  listDeadSettlements,
+  retryDeadSettlement,
+} from './engine/dead-settlements.js'
 import { type Effect, Counterfoil as Engine } from './engine/index.js'
 import { ConfigurationError, type Finding } from './protocol/index.js'
 import {
@@ -71,6 +77,25 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    */
   settleByHint<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, hint: Hint): Promise<Hinted> {
     return settleByHint(this.#audited(effect.name), hint)
+  }
+
+  /**
+   * The outcomes whose `settled` handler is dead: it failed `settledAttempts` times, `onSettledFailed` was told, and it is
+   * not run again by itself. The oldest first.
+   */
+  deadSettlements(options: DeadSettlementsOptions<Tx> = {}): Promise<readonly DeadSettlement[]> {
+    return listDeadSettlements(this, options)
+  }
+
+  /**
+   * Makes a dead `settled` handler due again, once its cause is mended: at once, with as many tries as a new one has. It
+   * runs in a process that has the handler and has called `start`.
+   *
+   * @returns false when it is not dead; nothing was changed.
+   * @throws {ConfigurationError} the effect is not among those of this Counterfoil.
+   */
+  async retrySettlement<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, key: string): Promise<boolean> {
+    return retryDeadSettlement(this, this.#audited(effect.name).effect.name, key)
   }
 
   async #ofFinding(id: string): Promise<AuditedEffect<Tx>> {

@@ -191,14 +191,16 @@ function withDeadline(
     effect: entry.effect,
     firstSentAtMs: entry.firstSentAtMs,
     lastDeadlineAtMs: entry.lastDeadlineAtMs,
+    // A process that was stopped and woken may come here before any timer has fired.
     get signal() {
+      if (call.remainingMs() === 0) signal.abort(timeIsOver())
       return signal.get()
     },
     remainingMs: () => Math.max(0, deadlineMs - clock.monotonicMs()),
   }
   return new Promise((resolve) => {
     const onDeadline = (): void => {
-      signal.abort(new DOMException('The time to act is over.', 'TimeoutError'))
+      signal.abort(timeIsOver())
       cancel = clock.schedule(ABORT_GRACE_MS, () => resolve(ABANDONED), 'keep-alive')
     }
     let cancel = clock.schedule(call.remainingMs(), onDeadline, 'keep-alive')
@@ -213,6 +215,10 @@ function withDeadline(
       },
     )
   })
+}
+
+function timeIsOver(): DOMException {
+  return new DOMException('The time to act is over.', 'TimeoutError')
 }
 
 /** An abort signal that is made when it is first asked for, which many providers never do. */

@@ -186,7 +186,7 @@ export class Compensator<Tx> {
       const minorUnits = begun.begun ? begun.minorUnits : begun.earlier.minorUnits
       if (!begun.begun) checkSame(begun.earlier, order, undoEffect, namespace)
       const { intent } = await prepare(undoEffect, namespace, inputOf(minorUnits), 1)
-      if (begun.begun) await journal.enqueue(tx, [{ intent, notBeforeMs: null }])
+      if (begun.begun) await journal.enqueue(tx, [{ intent, notBefore: null }])
       return { input: inputOf(minorUnits), intent }
     })
   }

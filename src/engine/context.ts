@@ -13,7 +13,7 @@ export interface Hooks {
   readonly onInDoubt?: (entry: EffectIdentity, reason: Reason | null) => void
   /** A person or an audit has to settle it: wake somebody. */
   readonly onParked?: (entry: EffectIdentity, reason: Reason | null) => void
-  /** A `settled` handler threw. `dead`: it will not be tried again by itself. */
+  /** A `settled` handler threw, or did not end in time. `dead`: it is not tried again before `retrySettlement` says so. */
   readonly onSettledFailed?: (entry: EffectIdentity, error: unknown, dead: boolean) => void
   /** Something outside one effect failed and is tried again, for example the journal's connection. */
   readonly onError?: (error: unknown) => void
@@ -31,6 +31,8 @@ export interface Context<Tx> {
   readonly clock: Clock
   readonly randomness: Randomness
   readonly hooks: Hooks
+  /** The longest that a `settled` handler may run. */
+  readonly settledTimeoutMs: number
   /** What holds calls to a service back: its rate limit, the pause it asked for, its outage. */
   readonly guards: Guards
   /** What ages here; null: everything is kept for ever. */

@@ -58,7 +58,7 @@ export class Core<Tx> {
 
   /**
    * Carries a held entry until its lease is given back; null when the lease was lost. The `settled` handler, if it is
-   * due then, runs on its own (P8): `settlement` resolves when its first run is over, and never rejects.
+   * due then and there is one here, runs on its own (P8): `settlement` resolves when its first run is over, and never rejects.
    */
   async carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Carried | null> {
     this.#underWay.begin()
@@ -66,7 +66,7 @@ export class Core<Tx> {
       const after = await new Holder(this.context, effect, this.#write).carry(held)
       if (after === null) return null
       this.waiters.announce(after)
-      const settlement = isSettlementDue(after.entry) ? this.settle(after.entry.id, 'own') : null
+      const settlement = isSettlementDue(this.context, after.entry) ? this.settle(after.entry.id, 'own') : null
       return { entry: after.entry, nowMs: after.nowMs, settlement }
     } finally {
       this.#underWay.end()

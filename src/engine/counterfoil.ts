@@ -1,4 +1,4 @@
-import { Inbox, type InboxOptions, type IncomingMessage, keepInbox, type Received } from '../inbox/index.js'
+import { Inbox, type InboxOptions, type IncomingMessage, type Received } from '../inbox/index.js'
 import {
   ConfigurationError,
   type Duration,
@@ -20,12 +20,13 @@ import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } f
 import { type Context, type Hooks, identityOf, tell } from './context.js'
 import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
-import type { Effect, RuntimeEffect } from './effect.js'
+import { aboveZero, type Effect, type RuntimeEffect } from './effect.js'
 import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
+import { startKeepers } from './keepers.js'
 import { orNullAfter } from './patience.js'
 import { prepare } from './prepare.js'
-import { keepRetention } from './retention.js'
+import { checkTurns } from './turns.js'
 import { withUndoEffects } from './undo-effect.js'
 import { type Lease, withLease } from './with-lease.js'
 import { Worker } from './worker.js'
@@ -52,6 +53,11 @@ export interface CounterfoilOptions<Tx> {
   readonly maxUnderWay?: number
   /** The longest that `start()`'s loop sleeps when nothing wakes it. Default 1 s. */
   readonly pollInterval?: Duration
+  /**
+   * The longest that a `settled` handler may run; one that hangs would keep its place, and its connection, for ever. After
+   * that it is given up, its transaction rolled back, and it runs again as one that failed. Default 1 min.
+   */
+  readonly settledTimeout?: Duration
   /** For how long received messages are known. Default 7 days. */
   readonly inbox?: InboxOptions
   /** When old entries become compact and are purged, of the effects that this process knows. Default: never. */
@@ -122,15 +128,18 @@ export class Counterfoil<Tx = unknown> {
     const namespace = options.namespace ?? 'default'
     const clock = options.clock ?? realClock
     const effects = withUndoEffects(byName(options.effects), options.journal, namespace)
+    const lease = options.lease ?? options.journal.lease
+    checkTurns(lease, effects.values())
     const context: Context<Tx> = {
       journal: options.journal,
-      lease: options.lease ?? options.journal.lease,
+      lease,
       effects,
       namespace,
       owner: randomness.token(),
       clock,
       randomness,
       hooks: options.hooks ?? {},
+      settledTimeoutMs: aboveZero(toMs(options.settledTimeout ?? '1m', 'settledTimeout'), 'settledTimeout'),
       guards: new Guards(effects.values(), {
         clock,
         randomness,
@@ -246,10 +255,10 @@ export class Counterfoil<Tx = unknown> {
     options: EnqueueOptions<Tx> = {},
   ): Promise<EnqueuedEffect[]> {
     this.#known(effect)
-    const { journal, clock, namespace } = this.#core.context
+    const { journal, namespace } = this.#core.context
     const own = tied(journal, options)
     const prepared = await Promise.all(inputs.map((input) => prepare(effect, namespace, input, 1)))
-    const enqueued = await enqueuePrepared(journal, clock, prepared, own)
+    const enqueued = await enqueuePrepared(journal, prepared, own)
     // In the user's transaction they are not there before it has committed, of which only the journal can tell.
     if (options.tx === undefined) this.#worker?.wake()
     return enqueued
@@ -288,7 +297,7 @@ export class Counterfoil<Tx = unknown> {
 
   /**
    * Starts the loop that carries what is due in the journal: ends doubts, takes over from lost workers, retries, runs
-   * `settled` handlers, forgets old messages, lets old entries age. Run it in at least one process.
+   * `settled` handlers, forgets old messages and leases, lets old entries age. Run it in at least one process.
    *
    * @throws {JournalError} when the journal cannot be used.
    */
@@ -299,10 +308,7 @@ export class Counterfoil<Tx = unknown> {
     await worker.start()
     // Stopped meanwhile.
     if (this.#worker !== worker) return
-    const { journal, clock, randomness, hooks } = this.#core.context
-    const onError = (error: unknown): void => tell(() => hooks.onError?.(error))
-    const retention = keepRetention(this.#core.context)
-    this.#keepers = [keepInbox(journal, { clock, randomness, onError }), ...(retention === null ? [] : [retention])]
+    this.#keepers = startKeepers(this.#core.context)
   }
 
   /** Takes nothing more, lets calls under way end inside their deadline, and resolves when this process carries nothing. */

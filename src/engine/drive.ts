@@ -11,6 +11,7 @@ import {
   isClaimable,
   isTransient,
   KeyReuseError,
+  LeaseUnavailable,
   type Seen,
 } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
@@ -172,7 +173,8 @@ export class Drive<Tx> {
     const { namespace, serializeKey } = entry
     if (serializeKey === null) return this.#take(entry)
     const { leaseMs } = this.#order.effect
-    const taken = await inTurn(this.#core.context, { namespace, serializeKey, leaseMs }, () => this.#take(entry))
+    const turn = { namespace, serializeKey, leaseMs }
+    const taken = await inTurn(this.#core.context, turn, () => this.#take(entry)).catch(nullIfUnavailable)
     if (taken !== null) return taken
     this.#lookAgainMs = LOOK_FOR_TURN_MS
     return (
@@ -255,6 +257,12 @@ export class Drive<Tx> {
 }
 
 function ignore(): void {}
+
+/** Nothing was taken: it waits on, as long as its callers do. The worker loop tells of what is wrong with the leases. */
+function nullIfUnavailable(error: unknown): null {
+  if (error instanceof LeaseUnavailable) return null
+  throw error
+}
 
 function isTurnAwaited({ claimed, entry, nowMs }: Claimed): boolean {
   return !claimed && entry.serializeKey !== null && isClaimable(entry, nowMs)

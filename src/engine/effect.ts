@@ -42,7 +42,8 @@ export interface EffectDefinition<Input, Receipt, Tx, Raw> {
   readonly group?: (input: Input) => string
   /**
    * Your consequence of the outcome, in a transaction of the journal's database, exactly once there. However it fails,
-   * the outcome stands; it is retried, and after `settledAttempts` put aside as dead for a person to see (P8).
+   * the outcome stands; it is retried, and after `settledAttempts` put aside as dead for a person to see (P8). Whether
+   * there is one is written when the effect is begun: see docs/settled.md before you bring one out or take one away.
    */
   readonly settled?: (tx: Tx, input: Input, outcome: SettledOutcome<Receipt>) => Promise<void> | void
 
@@ -132,18 +133,18 @@ export function define<Input, Receipt, Tx = unknown, Raw = Input>(
     throw new ConfigurationError('An effect needs a name of 1 to 128 characters: it identifies the effect for ever.')
   }
   const limits = {
-    timeoutMs: positive(toMs(definition.timeout ?? '30s', `${name}: timeout`), `${name}: timeout`),
-    maxAttempts: positive(definition.maxAttempts ?? 10, `${name}: maxAttempts`),
+    timeoutMs: aboveZero(toMs(definition.timeout ?? '30s', `${name}: timeout`), `${name}: timeout`),
+    maxAttempts: aboveZero(definition.maxAttempts ?? 10, `${name}: maxAttempts`),
     patienceMs: toMs(definition.patience ?? '1h', `${name}: patience`),
-    maxFindFailures: positive(definition.maxFindFailures ?? 64, `${name}: maxFindFailures`),
+    maxFindFailures: aboveZero(definition.maxFindFailures ?? 64, `${name}: maxFindFailures`),
   }
-  const graceMs = positive(toMs(definition.leaseGrace ?? '10s', `${name}: leaseGrace`), `${name}: leaseGrace`)
+  const graceMs = aboveZero(toMs(definition.leaseGrace ?? '10s', `${name}: leaseGrace`), `${name}: leaseGrace`)
   const effect: EffectDefinition<Input, Receipt, Tx, Raw> & Pick<RuntimeEffect<Tx>, NumbersOfEffect> = {
     ...definition,
     capabilities: capabilitiesOf(definition.provider, limits, name),
     leaseMs: limits.timeoutMs + graceMs,
     ...delaysOf(definition, name),
-    settledAttempts: positive(definition.settledAttempts ?? 20, `${name}: settledAttempts`),
+    settledAttempts: aboveZero(definition.settledAttempts ?? 20, `${name}: settledAttempts`),
     concurrency: checkConcurrency(definition.concurrency, name),
   }
   // The one place where the user's types are forgotten: inside, an input is what the schema or the caller made of it.
@@ -155,7 +156,7 @@ function delaysOf(
   name: string,
 ) {
   const first = retryDelay?.first ?? '250ms'
-  const firstOf = (delay: Duration, option: string) => positive(toMs(delay, option), option)
+  const firstOf = (delay: Duration, option: string) => aboveZero(toMs(delay, option), option)
   return {
     retryFirstMs: firstOf(first, `${name}: retryDelay.first`),
     retryLongestMs: toMs(retryDelay?.longest ?? '1m', `${name}: retryDelay.longest`),
@@ -180,7 +181,8 @@ function checkConcurrency(concurrency: number | undefined, name: string): number
   throw new ConfigurationError(`${name}: concurrency is ${concurrency}: it must be a whole number from 1.`)
 }
 
-function positive(value: number, option: string): number {
+/** @throws {ConfigurationError} naming the option. */
+export function aboveZero(value: number, option: string): number {
   if (!Number.isFinite(value) || value <= 0) throw new ConfigurationError(`${option} is ${value}: it must be above 0.`)
   return value
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryJournal, type MemoryTransaction } from '../journal/memory/index.js'
 import { KeyReuseError, NotExecuted } from '../protocol/index.js'
-import { realClock } from '../system/index.js'
+import { type Clock, realClock } from '../system/index.js'
 import { Counterfoil, defineEffect } from './index.js'
 
 interface Order {
@@ -29,7 +29,8 @@ function setUp(execute: (order: Order) => Promise<void> = async () => undefined)
     },
     retryDelay: { first: 5, longest: 10 },
   })
-  const open = (): Counterfoil<MemoryTransaction> => new Counterfoil({ journal, effects: [effect], pollInterval: 10 })
+  const open = (options: { clock?: Clock } = {}): Counterfoil<MemoryTransaction> =>
+    new Counterfoil({ journal, effects: [effect], pollInterval: 10, ...options })
   const untilMade = (count: number) =>
     new Promise<void>((resolve) => {
       if (made.length >= count) resolve()
@@ -79,6 +80,31 @@ describe('enqueue', () => {
     await counterfoil.stop()
     expect(made).toEqual(['now', 'later'])
     expect(realClock.monotonicMs() - startedMs).toBeGreaterThanOrEqual(150)
+  })
+})
+
+describe('notBefore', () => {
+  it('goes by the clock of the journal, whatever the clock of the process shows (P3)', async () => {
+    const { journal, effect, open } = setUp()
+    const moment = new Date(realClock.wallMs() + 3_600_000)
+    for (const skewMs of [-86_400_000, 0, 86_400_000]) {
+      const counterfoil = open({ clock: { ...realClock, wallMs: () => realClock.wallMs() + skewMs } })
+      await counterfoil.enqueue(effect, { id: `in ${skewMs}`, customer: 'a' }, { notBefore: '1h' })
+      await counterfoil.enqueue(effect, { id: `at ${skewMs}`, customer: 'a' }, { notBefore: moment })
+    }
+    for (const { key, dueAtMs, createdAtMs } of journal.entries()) {
+      expect(dueAtMs).toBe(key.startsWith('in') ? createdAtMs + 3_600_000 : moment.getTime())
+    }
+  })
+
+  it('must be a moment or a duration: otherwise nothing is written', async () => {
+    const { journal, effect, open } = setUp()
+    const order = { id: 'order-1', customer: 'a' }
+    for (const notBefore of [new Date('no date'), -1]) {
+      const enqueued = open().enqueue(effect, order, { notBefore })
+      await expect(enqueued).rejects.toMatchObject({ code: 'configuration' })
+    }
+    expect(journal.entries()).toEqual([])
   })
 })
 

@@ -1,11 +1,12 @@
 import {
+  ConfigurationError,
   type Duration,
   type Journal,
   type Enqueued as JournalEnqueued,
   KeyReuseError,
+  type NotBefore,
   toMs,
 } from '../protocol/index.js'
-import type { Clock } from '../system/index.js'
 import type { Prepared } from './prepare.js'
 
 /** In which transaction to enqueue, and from when on the effect may be made. */
@@ -15,7 +16,10 @@ export interface EnqueueOptions<Tx> {
    * its own, committed when the call returns.
    */
   readonly tx?: Tx
-  /** Not before this moment, or this long from now (by this machine's clock). Default: at once. */
+  /**
+   * Not before this moment of the database's clock, or this long after the enqueueing by that clock; no clock of a process
+   * shifts it. Default: at once.
+   */
   readonly notBefore?: Date | Duration
 }
 
@@ -42,12 +46,11 @@ export function tied<Tx>(journal: Pick<Journal<Tx>, 'tie'>, options: EnqueueOpti
 /** Writes prepared effects as pending entries, in the order given. @throws {KeyReuseError} */
 export async function enqueuePrepared<Tx>(
   journal: Journal<Tx>,
-  clock: Clock,
   prepared: readonly Prepared[],
   options: EnqueueOptions<Tx>,
 ): Promise<EnqueuedEffect[]> {
-  const notBeforeMs = notBefore(clock, options.notBefore)
-  const items = prepared.map(({ intent }) => ({ intent, notBeforeMs }))
+  const notBefore = notBeforeOf(options.notBefore)
+  const items = prepared.map(({ intent }) => ({ intent, notBefore }))
   const enqueued = await journal.enqueue(options.tx ?? null, items)
   for (const [i, each] of prepared.entries()) await checkReuse(journal, each, enqueued[i])
   return prepared.map(({ intent: { id, reference } }, i) => ({ id, reference, created: enqueued[i]?.created === true }))
@@ -64,7 +67,10 @@ async function checkReuse<Tx>(
   if (!earlier.includes(intent.fingerprint)) throw new KeyReuseError({ ...intent, generation: enqueued.generation })
 }
 
-function notBefore(clock: Clock, when: Date | Duration | undefined): number | null {
+function notBeforeOf(when: Date | Duration | undefined): NotBefore | null {
   if (when === undefined) return null
-  return when instanceof Date ? when.getTime() : clock.wallMs() + toMs(when, 'notBefore')
+  if (!(when instanceof Date)) return { inMs: toMs(when, 'notBefore') }
+  const atMs = when.getTime()
+  if (!Number.isNaN(atMs)) return { atMs }
+  throw new ConfigurationError('notBefore is an invalid Date. Nothing was written.')
 }

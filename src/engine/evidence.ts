@@ -33,7 +33,7 @@ export async function settleByEvidence<Tx>(core: Core<Tx>, seen: Seen, evidence:
 /** Tells waiters of a state that was not written by a holder, and runs the `settled` handler if it is due. */
 export async function announce<Tx>(core: Core<Tx>, after: Seen): Promise<void> {
   core.waiters.announce(after)
-  if (isSettlementDue(after.entry)) await core.settle(after.entry.id, 'own')
+  if (isSettlementDue(core.context, after.entry)) await core.settle(after.entry.id, 'own')
 }
 
 /** What the service said of an entry's reference; `proven`: an absence that proves that it did not happen (P4 b). */

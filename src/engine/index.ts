@@ -4,6 +4,7 @@ export type { Compensated, CompensateOptions, Undoing } from './compensate.js'
 export type { CompensateGroupOptions, GroupCompensated } from './compensate-group.js'
 export type { Hooks } from './context.js'
 export { Counterfoil, type CounterfoilOptions, type PerformOptions } from './counterfoil.js'
+export type { DeadSettlement, DeadSettlementsOptions } from './dead-settlements.js'
 export {
   defineEffect,
   type Effect,

@@ -29,6 +29,8 @@ export interface Looking {
 export class LostHandlers<Tx> {
   readonly #core: Core<Tx>
   readonly #looking: Looking
+  /** Of effects that have a handler here: those of others are left to processes that know it. */
+  readonly #terms: readonly EffectTerms[]
   /** Entries whose handler is left alone for a while: another process has it in hand. */
   readonly #elsewhere = new Set<string>()
   #lookedAtMs = Number.NEGATIVE_INFINITY
@@ -38,6 +40,7 @@ export class LostHandlers<Tx> {
   constructor(core: Core<Tx>, looking: Looking) {
     this.#core = core
     this.#looking = looking
+    this.#terms = looking.terms.filter(({ effect }) => core.context.effects.get(effect)?.settled !== undefined)
   }
 
   /** Whether to look although there is other work. */
@@ -62,8 +65,8 @@ export class LostHandlers<Tx> {
     const { journal, clock } = this.#core.context
     const places = this.#core.handlers.freeForLost
     // Whether there are more is still to be found out: whoever gives a place back looks again.
-    if (places <= 0) return 0
-    const due = await journal.dueSettlements(this.#looking.terms, SETTLEMENTS_IN_SIGHT + this.#elsewhere.size)
+    if (places <= 0 || this.#terms.length === 0) return 0
+    const due = await journal.dueSettlements(this.#terms, SETTLEMENTS_IN_SIGHT + this.#elsewhere.size)
     if (this.#looking.stopping.aborted) return 0
     const chosen = this.#chosenOf(due, places)
     // Where there were some there may be more, of a worker that was lost with many.

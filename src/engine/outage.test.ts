@@ -226,7 +226,7 @@ describe('an entry that makes the service fail by itself', () => {
       expect(await clock.passUntil(() => service.done.has(`good-${i}`), 5 * MINUTE)).toBe(true)
       waitsMs.push(clock.monotonicMs() - fromMs)
     }
-    expect(Math.max(...waitsMs)).toBeLessThanOrEqual(MINUTE)
+    expect(Math.max(...waitsMs)).toBeLessThanOrEqual(2 * MINUTE)
     expect(clock.monotonicMs()).toBeLessThan(2 * HOUR)
   })
 })

@@ -1,14 +1,19 @@
-import type { Entry } from '../protocol/index.js'
+import { type Entry, SettledTimeout } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { type Context, identityOf, tell } from './context.js'
 import type { RuntimeEffect, SettledOutcome } from './effect.js'
+import { orNullAfter } from './patience.js'
 import { readInput } from './prepare.js'
 
 const SETTLEMENT_RETRY = { retryFirstMs: 1_000, retryLongestMs: 3_600_000 }
 
-/** Whether the entry's `settled` handler is to be run. */
-export function isSettlementDue(entry: Entry): boolean {
-  return entry.settlement === 'due' && (wasExecuted(entry) || entry.state === 'failed')
+/**
+ * Whether the entry's `settled` handler is to be run, and this process has one. Without, it stays due for a process that
+ * has: the one that began the effect knew a handler, as in a deployment that brings or takes one away.
+ */
+export function isSettlementDue<Tx>({ effects }: Context<Tx>, entry: Entry): boolean {
+  const isOwed = entry.settlement === 'due' && (wasExecuted(entry) || entry.state === 'failed')
+  return isOwed && effects.get(entry.effect)?.settled !== undefined
 }
 
 /**
@@ -22,11 +27,16 @@ export async function runSettlement<Tx>(context: Context<Tx>, id: string): Promi
   const { journal, hooks, randomness } = context
   let current: { readonly entry: Entry; readonly effect: RuntimeEffect<Tx> } | undefined
   try {
-    const { ran } = await journal.settle(id, async (tx, entry) => {
-      const effect = effectOf(context, entry)
-      current = { entry, effect }
-      await effect.settled?.(tx, await readInput(effect, entry.input), settledOutcome(entry))
-    })
+    const { ran } = await journal.settle(
+      id,
+      async (tx, entry) => {
+        const { effect, settled } = handlerOf(context, entry)
+        current = { entry, effect }
+        const run = async (): Promise<void> => settled(tx, await readInput(effect, entry.input), settledOutcome(entry))
+        await endsInTime(context, entry, run())
+      },
+      context.settledTimeoutMs,
+    )
     return ran
   } catch (error) {
     // Not the handler but the journal failed before it ran: it stays due as it is.
@@ -40,11 +50,23 @@ export async function runSettlement<Tx>(context: Context<Tx>, id: string): Promi
   }
 }
 
-function effectOf<Tx>({ effects }: Context<Tx>, { effect: name }: Entry): RuntimeEffect<Tx> {
+/** What goes on after it works with a transaction that has ended: nothing of it is written. */
+async function endsInTime<Tx>(
+  { clock, settledTimeoutMs: delayMs }: Context<Tx>,
+  entry: Entry,
+  running: Promise<void>,
+): Promise<void> {
+  const ended = await orNullAfter(
+    running.then(() => true),
+    { clock, delayMs },
+  )
+  if (ended === null) throw new SettledTimeout(identityOf(entry), delayMs)
+}
+
+function handlerOf<Tx>({ effects }: Context<Tx>, { effect: name }: Entry) {
   const effect = effects.get(name)
-  if (effect === undefined)
-    throw new Error(`The effect ${name} is not known here, so its handler stays due for others.`)
-  return effect
+  if (effect?.settled !== undefined) return { effect, settled: effect.settled }
+  throw new Error(`The effect ${name} has no \`settled\` handler here, so it stays due for a process that has one.`)
 }
 
 // Whatever has been undone of it since: the handler is owed the outcome (P8).
@@ -52,7 +74,8 @@ function wasExecuted({ state }: Entry): boolean {
   return state === 'succeeded' || state === 'compensating' || state === 'compensated'
 }
 
-function settledOutcome(entry: Entry): SettledOutcome<unknown> {
+/** The outcome as the handler is told it. */
+export function settledOutcome(entry: Entry): SettledOutcome<unknown> {
   return wasExecuted(entry)
     ? { kind: 'succeeded', receipt: entry.receipt, externalId: entry.externalId }
     : { kind: 'failed', code: entry.reason?.code ?? 'unknown', message: entry.reason?.message ?? '' }

@@ -7,6 +7,7 @@ import type { RuntimeEffect } from './effect.js'
 import { SETTLEMENTS_AT_ONCE } from './handlers.js'
 import { LostHandlers } from './lost-handlers.js'
 import { orNullAfter } from './patience.js'
+import { Pause } from './pause.js'
 import { inTurn } from './turns.js'
 
 /** How the loop in this process works. */
@@ -26,7 +27,7 @@ const FIRST_POLL_MS = 5
 /** While there is other work: how often to look for what has a signal of its own, or is rare. */
 const LOOK_ASIDE_MS = 250
 
-/** How long to sleep while something is due that cannot be taken. */
+/** How long to sleep while something is due that cannot be taken; longer, where it has long been so. */
 const DUE_ELSEWHERE_MS = 100
 
 /** How many entries whose turn it is to choose from, where those that nobody has begun are wanted. */
@@ -45,6 +46,8 @@ export class Worker<Tx> {
   readonly #underWay = new Set<Promise<void>>()
   /** The `serializeKey`s that this process is acting for. */
   readonly #turns = new Set<string>()
+  /** After taking something in its turn failed: the lease service or the journal is in trouble, whichever key is next. */
+  readonly #turnPause: Pause
   readonly #budget: Budget<Tx>
   readonly #lostHandlers: LostHandlers<Tx>
   /** Effects carried to their outcome here whose handlers have not run yet. */
@@ -68,6 +71,7 @@ export class Worker<Tx> {
     this.#options = options
     const { namespace, effects } = core.context
     this.#terms = [...effects.values()].map((effect) => ({ namespace, effect: effect.name, ...core.newTerms(effect) }))
+    this.#turnPause = new Pause(core.context, JOURNAL_RETRY)
     this.#budget = new Budget(core.context, this.#terms, options.concurrency)
     this.#lostHandlers = new LostHandlers(core, {
       terms: this.#terms,
@@ -172,7 +176,7 @@ export class Worker<Tx> {
 
   async #takeHeads({ terms, free, first }: Share, places: number): Promise<number> {
     const limit = Math.min(places, free())
-    if (limit <= 0) return 0
+    if (limit <= 0 || !this.#turnPause.isOver) return 0
     // Begun ones stand first; where fresh ones are wanted, they are behind them.
     const inSight = first === 'fresh' ? Math.max(limit, HEADS_IN_SIGHT) : limit
     const heads = this.#notUnderWay(await this.#core.context.journal.heads(terms, inSight)).slice(-limit)
@@ -187,9 +191,10 @@ export class Worker<Tx> {
     const open = this.#terms.filter((terms) => !heldBack.some((held) => held.terms === terms))
     const nextMs = open.length === 0 ? null : await this.#core.context.journal.nextDueInMs(open)
     const waits = heldBack.map(({ waitMs }) => Math.ceil(waitMs)).filter((waitMs) => waitMs > 0)
-    // Due and yet not to be had: its turn has not come, or others have it in hand. Looking at once would find the same.
-    if (nextMs !== null) waits.push(nextMs > 0 ? Math.max(1, nextMs) : DUE_ELSEWHERE_MS)
     const quietMs = this.#core.context.clock.monotonicMs() - this.#activeAtMs
+    // Due and yet not to be had: its turn has not come, others have it in hand, or its handler is not known here. Looking
+    // at once would find the same.
+    if (nextMs !== null) waits.push(nextMs > 0 ? Math.max(1, nextMs) : Math.max(DUE_ELSEWHERE_MS, quietMs / 10))
     return Math.min(this.#options.pollMs, Math.max(FIRST_POLL_MS, Math.ceil(quietMs)), ...waits)
   }
 
@@ -244,8 +249,12 @@ export class Worker<Tx> {
         return true
       })
       callComesOrNot()
+      this.#turnPause.noteSuccess()
       // Another process acts for this key: look again in a while, not in a tight loop.
       if (taken !== true) await context.clock.sleep(LOOK_FOR_TURN_MS, this.#stopping.signal)
+    } catch (error) {
+      this.#turnPause.noteFailure()
+      throw error
     } finally {
       callComesOrNot()
       this.#turns.delete(turn)

@@ -153,7 +153,7 @@ class Model<Tx> {
   }
 
   async #enqueue(): Promise<void> {
-    const items = [{ intent: this.#intent, notBeforeMs: null }]
+    const items = [{ intent: this.#intent, notBefore: null }]
     const enqueued = await this.#subject.transaction((tx) => this.#subject.journal.enqueue(tx, items))
     const created = enqueued.map((each) => each.created)
     expect(created).toEqual([this.#entry === null])

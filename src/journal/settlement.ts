@@ -29,3 +29,8 @@ export function noteSettlementFailure(entry: Entry, retryInMs: number | null, no
     updatedAtMs: nowMs,
   }
 }
+
+/** The entry whose dead handler is to be run again: due at once, its runs counted anew. */
+export function retrySettlement(entry: Entry, nowMs: JournalTime): Entry {
+  return { ...entry, settlement: 'due', settlementAttempts: 0, dueAtMs: nowMs, updatedAtMs: nowMs }
+}

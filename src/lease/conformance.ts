@@ -1,12 +1,12 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert/strict'
 import { InvalidKeyError, type LeaseGrant, type LeaseService, usableLeaseMs } from '../protocol/index.js'
-import { type Clock, realRandomness } from '../system/index.js'
+import { type Clock, realClock, realRandomness } from '../system/index.js'
 
 /** An implementation under test. */
 export interface LeaseSubject {
   readonly service: LeaseService
-  /** The clock that the test waits by; it must run like the service's own. */
-  readonly clock: Clock
+  /** The clock that the test waits by; it must run like the service's own. Default: the machine's. */
+  readonly clock?: Clock
   /** How much later than its expiry the service may give a lease to another (for example its clock tolerance). */
   readonly toleranceMs?: number
 }
@@ -23,7 +23,7 @@ const SHORT_MS = 300
 /**
  * What every lease service must hold to, for any test runner:
  *
- *     for (const { name, check } of leasePromises) it(name, () => check({ service, clock: realClock }))
+ *     for (const { name, check } of leasePromises) it(name, () => check({ service }))
  *
  * The service must be ready to grant, for leases of up to 10 s.
  */
@@ -60,7 +60,7 @@ async function answersTheSameAgain({ service }: LeaseSubject): Promise<void> {
   strictEqual(await service.renew(first, LONG_MS), true)
 }
 
-async function growsFences({ service, clock, toleranceMs = 0 }: LeaseSubject): Promise<void> {
+async function growsFences({ service, clock = realClock, toleranceMs = 0 }: LeaseSubject): Promise<void> {
   const key = freshKey()
   let last = 0
   for (let round = 0; round < 20; round++) {
@@ -72,7 +72,7 @@ async function growsFences({ service, clock, toleranceMs = 0 }: LeaseSubject): P
   }
 }
 
-async function expires({ service, clock, toleranceMs = 0 }: LeaseSubject): Promise<void> {
+async function expires({ service, clock = realClock, toleranceMs = 0 }: LeaseSubject): Promise<void> {
   const key = freshKey()
   const askedAtMs = clock.monotonicMs()
   const first = granted(await service.acquire(key, SHORT_MS, token()))
@@ -86,7 +86,7 @@ async function expires({ service, clock, toleranceMs = 0 }: LeaseSubject): Promi
   ok(next.fence > first.fence)
 }
 
-async function renews({ service, clock }: LeaseSubject): Promise<void> {
+async function renews({ service, clock = realClock }: LeaseSubject): Promise<void> {
   const key = freshKey()
   const grant = granted(await service.acquire(key, SHORT_MS, token()))
   strictEqual(await service.renew(grant, LONG_MS), true)
@@ -95,7 +95,7 @@ async function renews({ service, clock }: LeaseSubject): Promise<void> {
   strictEqual(await service.renew(grant, LONG_MS), true)
 }
 
-async function neverShortens({ service, clock }: LeaseSubject): Promise<void> {
+async function neverShortens({ service, clock = realClock }: LeaseSubject): Promise<void> {
   const key = freshKey()
   const grant = granted(await service.acquire(key, LONG_MS, token()))
   strictEqual(await service.renew(grant, SHORT_MS), true)
@@ -104,7 +104,7 @@ async function neverShortens({ service, clock }: LeaseSubject): Promise<void> {
   strictEqual(await service.acquire(key, SHORT_MS, token()), null)
 }
 
-async function refusesLateRenewal({ service, clock }: LeaseSubject): Promise<void> {
+async function refusesLateRenewal({ service, clock = realClock }: LeaseSubject): Promise<void> {
   const key = freshKey()
   const grant = granted(await service.acquire(key, SHORT_MS, token()))
   await clock.sleep(SHORT_MS + 50)
@@ -125,7 +125,7 @@ async function ignoresStale({ service }: LeaseSubject): Promise<void> {
   strictEqual(await service.renew(current, LONG_MS), true)
 }
 
-async function ignoresForeign({ service, clock, toleranceMs = 0 }: LeaseSubject): Promise<void> {
+async function ignoresForeign({ service, clock = realClock, toleranceMs = 0 }: LeaseSubject): Promise<void> {
   const key = freshKey()
   const grant = granted(await service.acquire(key, SHORT_MS, token()))
   strictEqual(await service.renew({ ...grant, fence: grant.fence - 1 }, LONG_MS), false)

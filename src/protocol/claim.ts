@@ -58,6 +58,15 @@ export function enqueue(intent: Intent, dueAtMs: JournalTime, nowMs: JournalTime
   }
 }
 
+/** From when on an enqueued effect may be made: a moment of the journal's clock, or so long after it was enqueued, by that clock (P3). */
+export type NotBefore = { readonly atMs: JournalTime } | { readonly inMs: number }
+
+/** When an effect is due that is enqueued at `nowMs`; null: at once. */
+export function dueAtOf(notBefore: NotBefore | null, nowMs: JournalTime): JournalTime {
+  if (notBefore === null) return nowMs
+  return 'atMs' in notBefore ? notBefore.atMs : nowMs + notBefore.inMs
+}
+
 /**
  * Whether somebody may take the entry now: it is due and nobody holds it. A call under way whose lease has run out
  * counts: its holder is lost (P2).

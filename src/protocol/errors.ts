@@ -19,6 +19,7 @@ export type CounterfoilErrorCode =
   | 'lease_lost'
   | 'lease_unavailable'
   | 'generation_not_open'
+  | 'settled_timeout'
   | 'configuration'
   | 'journal'
   | 'protocol_violation'
@@ -249,6 +250,22 @@ export class LeaseUnavailable extends CounterfoilError {
     this.key = key
     this.reason = reason
     this.transient = options.transient ?? true
+  }
+}
+
+/**
+ * A `settled` handler did not end in time. Its transaction was rolled back, so nothing of it was written, nor will be
+ * whatever it still does; the outcome stands, and the handler runs again.
+ */
+export class SettledTimeout extends CounterfoilError {
+  readonly code = 'settled_timeout'
+  readonly identity: EffectIdentity
+  constructor(identity: EffectIdentity, timeoutMs: number) {
+    super(
+      `The settled handler of ${describe(identity)} did not end within ${timeoutMs} ms and was given up: its transaction is ` +
+        'rolled back, and it counts as failed. Give what it waits for a timeout of its own, or raise `settledTimeout`.',
+    )
+    this.identity = identity
   }
 }
 

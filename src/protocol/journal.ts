@@ -1,6 +1,6 @@
 import type { Change } from './apply.js'
 import type { AuditStore } from './audit.js'
-import type { ClaimTerms } from './claim.js'
+import type { ClaimTerms, NotBefore } from './claim.js'
 import type { CompensationStore } from './compensation.js'
 import type { Entry, Intent, JournalTime, State } from './entry.js'
 import type { JournalError } from './errors.js'
@@ -83,6 +83,18 @@ export type SettlementResult =
   /** Another worker has it, or it is done already. */
   | { readonly ran: false; readonly entry: Entry | null }
 
+/** `settled` handlers that failed too often and are not run again by themselves: a person's to look at. */
+export interface DeadSettlements {
+  /** Entries of these effects whose handler is dead, the oldest first. */
+  list(
+    effects: readonly { readonly namespace: string; readonly effect: string }[],
+    limit: number,
+  ): Promise<readonly Entry[]>
+
+  /** Makes a dead handler due at once, with its runs counted anew. False: it is not dead, and nothing was changed. */
+  retry(id: string): Promise<boolean>
+}
+
 /**
  * The durable record of all effects: the port through which the engine meets a database.
  *
@@ -104,6 +116,9 @@ export interface Journal<Tx = unknown> {
 
   /** What is kept of compensations, beside the entries that carry them out. */
   readonly compensations: CompensationStore<Tx>
+
+  /** Of entries whose outcome is known: the handlers that nobody runs any more. */
+  readonly deadSettlements: DeadSettlements
 
   /** Where audits are kept; null for a journal that keeps none. */
   readonly audits: AuditStore | null
@@ -133,7 +148,7 @@ export interface Journal<Tx = unknown> {
    */
   enqueue(
     tx: Tx | null,
-    intents: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+    intents: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]>
 
   /**
@@ -184,9 +199,10 @@ export interface Journal<Tx = unknown> {
 
   /**
    * Runs `handler` in a transaction that also marks the entry's settlement done: both or neither (P8). Throws what the
-   * handler throws, with nothing of it written.
+   * handler throws, with nothing of it written. Where the database can hang, no statement in the transaction takes longer
+   * than `longestMs`: the engine gives a handler up after that, and its transaction has to come to an end.
    */
-  settle(id: string, handler: (tx: Tx, entry: Entry) => Promise<void>): Promise<SettlementResult>
+  settle(id: string, handler: (tx: Tx, entry: Entry) => Promise<void>, longestMs?: number): Promise<SettlementResult>
 
   /** Notes a failed handler: due again in `retryInMs`, or `dead` when null. The outcome is untouched (P8). */
   settlementFailed(id: string, retryInMs: number | null): Promise<void>

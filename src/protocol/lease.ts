@@ -25,6 +25,9 @@ export interface LeaseGrant {
  * - Nothing here waits for a lease to become free: that is built once, above this port.
  */
 export interface LeaseService {
+  /** The longest ttl that may be asked for. Left out: there is no longest. */
+  readonly maxTtlMs?: number
+
   /**
    * Asks for the lease of `key` for `ttlMs` (a whole number). `holder` is a token drawn anew for each ask. Asking again
    * with the same token while its grant lasts answers that same grant, so that a driver which sends a command twice
@@ -51,6 +54,21 @@ export interface LeaseService {
    * @throws {LeaseUnavailable} the service could not be asked. The grant ends by expiry at the latest.
    */
   release(grant: Pick<LeaseGrant, 'key' | 'holder'>): Promise<void>
+
+  /**
+   * Looks at up to `limit` keys behind `after` (null: from the first), in an order of its own, and forgets those that
+   * nobody has held for a day. Their fences still grow afterwards. Left out: it forgets by itself, or never.
+   *
+   * @throws {LeaseUnavailable} the service could not be asked.
+   */
+  purge?(limit: number, after: string | null): Promise<PurgedLeases>
+}
+
+/** What came of one step of a purge. */
+export interface PurgedLeases {
+  readonly purged: number
+  /** Where the next step goes on; null: there is nothing behind. */
+  readonly next: string | null
 }
 
 /** The shortest lease: below it, a garbage collection or a slow answer would lose it at once. */

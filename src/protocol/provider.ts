@@ -20,7 +20,11 @@ export interface Call {
   readonly firstSentAtMs: JournalTime | null
   /** The last moment at which such a call may still have been under way, by the journal's clock: where a `find` may stop. */
   readonly lastDeadlineAtMs: JournalTime | null
-  /** Aborts at the deadline. Nothing may be sent after it: pass it to whatever sends. */
+  /**
+   * Aborts at the deadline. Nothing may be sent after it: take it from the call right before you send, and pass it to
+   * whatever sends. Reading it also looks at the clock, so that a process that was stopped past its deadline and woken finds
+   * it aborted before any timer has fired.
+   */
   readonly signal: AbortSignal
   /** Milliseconds to the deadline, on the monotonic clock; 0 once it has passed. */
   remainingMs(): number

@@ -1,3 +1,4 @@
+import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type GatewayProcess, startGatewayProcess } from '../../src/testing/index.js'
 import { type TestDatabase, testDatabase } from '../support/postgres.js'
@@ -82,7 +83,42 @@ describe('several real processes', () => {
     }
   }, 60_000)
 
-  it('write nothing and send nothing when one is stopped past its lease and woken', async () => {
+  const places = [
+    { at: 'claimed', place: 'between its claim and hearing of it' },
+    { at: 'sending', place: 'right before its request' },
+  ] as const
+  it.each(places)(
+    'send nothing and write nothing when one is stopped $place and woken past its lease',
+    async ({ at }) => {
+      await gateway.control.reset()
+      await gateway.control.configure({ level: 'keys' })
+      const key = `stopped-${at}`
+      const terms = { doubt: 'key', timeoutMs: 500, leaseGraceMs: 200 } as const
+      const plan = { ...terms, stops: { at, key } }
+      const [[stopped], [other]] = await Promise.all([startWorkers(1, plan), startWorkers(1, terms)])
+      // With a connection to the gateway in hand, a request can leave at once.
+      stopped?.perform(`before-${at}`)
+      await stopped?.until(() => stopped.answers().length === 1)
+      stopped?.perform(key)
+      await stopped?.until((reports) => reports.some(({ kind }) => kind === 'stopping'))
+      other?.perform(key)
+      await other?.until(() => other.answers().length === 1)
+      const before = await rowOf(key)
+      expect(before).toMatchObject({ state: 'succeeded', fence: '2' })
+
+      await stopped?.signal('SIGCONT')
+      await stopped?.until(() => stopped.answers().length === 2)
+      // Whatever it had begun to send has left by then.
+      await stopped?.stop()
+      expect(stopped?.answers().slice(1)).toEqual(other?.answers())
+      expect(await rowOf(key)).toEqual(before)
+      expect(await gateway.control.requests({ method: 'POST', businessKey: key })).toHaveLength(1)
+      expect((await gateway.control.ledger()).totals()).toMatchObject({ charges: 2, live: 2, businessKeys: 2 })
+    },
+    60_000,
+  )
+
+  it('agree on the outcome when one is stopped after its request and woken past its lease', async () => {
     await gateway.control.reset()
     await gateway.control.configure({ level: 'keys' })
     await gateway.control.fault({ method: 'POST', times: 1, fault: { kind: 'delay', afterCommitMs: 200 } })
@@ -126,6 +162,15 @@ describe('several real processes', () => {
     expect((await gateway.control.ledger()).totals()).toMatchObject({ charges: 1, live: 1 })
   }, 60_000)
 })
+
+/** The whole row, as it stands. */
+async function rowOf(key: string): Promise<unknown> {
+  const client = new Client({ connectionString: database.connectionString })
+  await client.connect()
+  const { rows } = await client.query('SELECT * FROM counterfoil.entries WHERE key = $1', [key])
+  await client.end()
+  return rows[0]
+}
 
 function rotated(keys: readonly string[], by: number): string[] {
   return [...keys.slice(by % keys.length), ...keys.slice(0, by % keys.length)]

@@ -55,7 +55,20 @@ async function byReference(reference: string, signal: AbortSignal): Promise<Char
   }
 }
 
-const execute: Provider<Order, Charge>['execute'] = (order, call) => charge(order, call.reference, call.signal)
+/** As the operating system stops a process: between any two of its instructions. */
+async function stopAt(at: 'claimed' | 'sending', keys: readonly string[]): Promise<void> {
+  if (plan.stops?.at !== at || !keys.includes(plan.stops.key)) return
+  await new Promise((resolve) => process.send?.({ kind: 'stopping' } satisfies Report, resolve))
+  const stoppedAtMs = performance.now()
+  process.kill(process.pid, 'SIGSTOP')
+  // Another thread may take the signal: nothing more is done before it has struck.
+  while (performance.now() - stoppedAtMs < 50);
+}
+
+const execute: Provider<Order, Charge>['execute'] = async (order, call) => {
+  await stopAt('sending', [order.id])
+  return charge(order, call.reference, call.signal)
+}
 const providers: Record<Plan['doubt'], Provider<Order, Charge>> = {
   park: { execute, inDoubt: 'park' },
   key: { execute, idempotencyKey: { window: plan.keyWindowMs ?? 86_400_000 } },
@@ -73,8 +86,18 @@ const chargeOrder = defineEffect<Order, Charge>({
 
 const pool = new Pool({ connectionString: plan.postgresUrl, max: 4 })
 pool.on('error', () => undefined)
+const journal = postgresJournal(pool, { listen: plan.listen ?? true })
+const begin = journal.begin.bind(journal)
+journal.begin = async (intents) => {
+  const begun = await begin(intents)
+  await stopAt(
+    'claimed',
+    intents.map(({ intent }) => intent.key),
+  )
+  return begun
+}
 const counterfoil = new Counterfoil({
-  journal: postgresJournal(pool, { listen: plan.listen ?? true }),
+  journal,
   effects: [chargeOrder],
   pollInterval: 50,
   hooks: {

@@ -13,12 +13,15 @@ export interface Plan {
   readonly waitMs?: number
   readonly listen?: boolean
   readonly resolver?: boolean
+  /** Stops itself there: when the claim of this key is committed, before anything hears of it; or right before its request. */
+  readonly stops?: { readonly at: 'claimed' | 'sending'; readonly key: string }
 }
 
 export type Command = { readonly do: 'perform'; readonly keys: readonly string[] } | { readonly do: 'stop' }
 
 export type Report =
   | { readonly kind: 'ready' }
+  | { readonly kind: 'stopping' }
   | { readonly kind: 'receipt'; readonly key: string; readonly receipt: string }
   | { readonly kind: 'failed'; readonly key: string; readonly state: string; readonly message: string }
   | { readonly kind: 'state'; readonly key: string; readonly state: string }

@@ -16,7 +16,7 @@ import {
 } from './subject.js'
 
 async function enqueueAll<Tx>(subject: JournalSubject<Tx>, intents: ReturnType<World['intents']>): Promise<void> {
-  const items = intents.map((intent) => ({ intent, notBeforeMs: null }))
+  const items = intents.map((intent) => ({ intent, notBefore: null }))
   await subject.transaction((tx) => subject.journal.enqueue(tx, items))
 }
 

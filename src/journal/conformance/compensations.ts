@@ -226,7 +226,7 @@ export function compensationCases<Tx>(): ConformanceCase<Tx>[] {
       name: 'what is pending can be called off, and is then claimed by nobody',
       run: async ({ journal, transaction }, world) => {
         const intent = world.intent()
-        await transaction((tx) => journal.enqueue(tx, [{ intent, notBeforeMs: null }]))
+        await transaction((tx) => journal.enqueue(tx, [{ intent, notBefore: null }]))
         const entry = await readEntry(journal, intent.id)
         const change = callOffChange(entry, WHY)
         const after = await journal.settleByEvidence({ id: entry.id, fence: entry.fence, state: 'pending', change })

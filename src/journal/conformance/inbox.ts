@@ -124,7 +124,7 @@ export function inboxCases<Tx>(): ConformanceCase<Tx>[] {
         const receiveAnd = (last: () => Promise<void>) =>
           transaction(async (tx) => {
             const taken = await journal.inbox.take(tx, message)
-            if (taken.first) await journal.enqueue(tx, [{ intent, notBeforeMs: null }])
+            if (taken.first) await journal.enqueue(tx, [{ intent, notBefore: null }])
             await last()
           })
         await assert.rejects(receiveAnd(() => Promise.reject(new Error('rolled back'))))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {
   begin,
+  dueAtOf,
   type Enqueued,
   type Event,
   enact,
@@ -252,11 +253,11 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
       run: async ({ journal, transaction }, world) => {
         const [kept, dropped] = [world.intent(), world.intent()]
         await transaction(async (tx) => {
-          assert.deepEqual(await journal.enqueue(tx, [{ intent: kept, notBeforeMs: null }]), [enqueuedAs(kept, true)])
+          assert.deepEqual(await journal.enqueue(tx, [{ intent: kept, notBefore: null }]), [enqueuedAs(kept, true)])
           assert.deepEqual(await journal.read([kept.id]), [null], 'others do not see it before the commit')
         })
         const failing = transaction(async (tx) => {
-          await journal.enqueue(tx, [{ intent: dropped, notBeforeMs: null }])
+          await journal.enqueue(tx, [{ intent: dropped, notBefore: null }])
           throw new Error('rolled back')
         })
         await assert.rejects(failing, /rolled back/)
@@ -270,7 +271,7 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
       run: async ({ journal, transaction }, world) => {
         const [existing, fresh] = [world.intent(), world.intent()]
         const entry = await beginNew(journal, existing, termsOf('me'))
-        const items = [existing, fresh, fresh].map((intent) => ({ intent, notBeforeMs: null }))
+        const items = [existing, fresh, fresh].map((intent) => ({ intent, notBefore: null }))
         assert.deepEqual(areNew(await transaction((tx) => journal.enqueue(tx, items))), [false, true, false])
         assert.deepEqual(areNew(await transaction((tx) => journal.enqueue(tx, items))), [false, false, false])
         assert.deepEqual(await readEntry(journal, existing.id), toMicros(entry))
@@ -281,7 +282,7 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
       run: async ({ journal }, world) => {
         const [existing, fresh] = [world.intent(), world.intent({ input: { quoted: '"\\\n{},NULL' } })]
         const entry = await beginNew(journal, existing, termsOf('me'))
-        const items = [fresh, existing, fresh].map((intent) => ({ intent, notBeforeMs: null }))
+        const items = [fresh, existing, fresh].map((intent) => ({ intent, notBefore: null }))
         assert.deepEqual(areNew(await journal.enqueue(null, items)), [true, false, false])
         assert.deepEqual(areNew(await journal.enqueue(null, items)), [false, false, false])
         const { createdAtMs } = await readEntry(journal, fresh.id)
@@ -291,16 +292,23 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
       },
     },
     {
-      name: 'an enqueued entry is not taken before its time',
+      name: 'an enqueued entry is not taken before its time: a moment, or a wait, by the clock of the journal',
       run: async ({ journal, transaction }, world) => {
-        const intent = world.intent()
         const { createdAtMs } = await beginNew(journal, world.intent(), termsOf('me'))
-        const notBeforeMs = createdAtMs + LONG_MS
-        await transaction((tx) => journal.enqueue(tx, [{ intent, notBeforeMs }]))
-        const entry = await readEntry(journal, intent.id)
-        assert.deepEqual(toMicros(entry), toMicros(enqueue(intent, notBeforeMs, entry.createdAtMs)))
+        const items = [
+          { intent: world.intent(), notBefore: { atMs: createdAtMs + LONG_MS } },
+          { intent: world.intent(), notBefore: { inMs: LONG_MS } },
+        ]
+        const alone = items.map((item) => ({ ...item, intent: world.intent() }))
+        await transaction((tx) => journal.enqueue(tx, items))
+        await journal.enqueue(null, alone)
+        for (const { intent, notBefore } of [...items, ...alone]) {
+          const entry = await readEntry(journal, intent.id)
+          const dueAtMs = dueAtOf(notBefore, entry.createdAtMs)
+          assert.deepEqual(toMicros(entry), toMicros(enqueue(intent, dueAtMs, entry.createdAtMs)))
+          assert.equal((await journal.claim(intent.id, termsOf('me')))?.claimed, false)
+        }
         assert.deepEqual(await journal.claimDue([world.effect()], 10), [])
-        assert.equal((await journal.claim(intent.id, termsOf('me')))?.claimed, false)
       },
     },
     {
@@ -310,7 +318,7 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
           const intent = world.intent()
           let beginning: ReturnType<typeof journal.begin> | undefined
           const enqueueing = transaction(async (tx) => {
-            await journal.enqueue(tx, [{ intent, notBeforeMs: null }])
+            await journal.enqueue(tx, [{ intent, notBefore: null }])
             beginning = journal.begin([{ intent, terms: termsOf('me') }])
             if (!commits) throw new Error('rolled back')
           })

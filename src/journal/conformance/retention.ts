@@ -79,9 +79,9 @@ async function undone<Tx>(subject: JournalSubject<Tx>, world: World, entry: Entr
 async function inEveryState<Tx>(subject: JournalSubject<Tx>, world: World): Promise<readonly Entry[]> {
   const { journal } = subject
   const begun = await beginNew(journal, world.intent(), termsOf('me'))
-  await subject.transaction((tx) => journal.enqueue(tx, [{ intent: world.intent(), notBeforeMs: null }]))
+  await subject.transaction((tx) => journal.enqueue(tx, [{ intent: world.intent(), notBefore: null }]))
   const pending = world.intent()
-  await subject.transaction((tx) => journal.enqueue(tx, [{ intent: pending, notBeforeMs: null }]))
+  await subject.transaction((tx) => journal.enqueue(tx, [{ intent: pending, notBefore: null }]))
   const doubt = await beginNew(journal, world.intent(), termsOf('me'))
   await writeEvent(journal, doubt, UNKNOWN)
   const held = await beginNew(journal, world.intent(), termsOf('me', { leaseMs: 1 }))
@@ -158,7 +158,7 @@ export function retentionCases<Tx>(): ConformanceCase<Tx>[] {
         const begun = accepted((await journal.begin([{ intent, terms: termsOf('me') }]))[0])
         assert.equal(begun.created, false)
         assert.deepEqual(begun.entry, compacted(entry))
-        const [enqueued] = await subject.transaction((tx) => journal.enqueue(tx, [{ intent, notBeforeMs: null }]))
+        const [enqueued] = await subject.transaction((tx) => journal.enqueue(tx, [{ intent, notBefore: null }]))
         const { state, generation, fingerprint } = entry
         assert.deepEqual(enqueued, { created: false, state, generation, fingerprint })
         assert.equal((await journal.claim(entry.id, termsOf('me')))?.claimed, false)

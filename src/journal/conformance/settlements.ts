@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Entry, Journal } from '../../protocol/index.js'
-import { markSettled, noteSettlementFailure } from '../settlement.js'
+import { markSettled, noteSettlementFailure, retrySettlement } from '../settlement.js'
 import {
   beginNew,
   type ConformanceCase,
@@ -103,6 +103,32 @@ export function settlementCases<Tx>(): ConformanceCase<Tx>[] {
         assert.equal(dead.state, 'succeeded')
         assert.deepEqual(await journal.dueSettlements([world.effect()], 10), [])
         assert.equal((await journal.settle(entry.id, () => Promise.reject(new Error('it ran')))).ran, false)
+      },
+    },
+    {
+      name: 'dead settlements are listed, the oldest first, and one that is tried again is due as a new one is',
+      run: async ({ journal, elapse }, world) => {
+        const entries = [await settleable(journal, world), await settleable(journal, world, REJECTED)]
+        const alive = await settleable(journal, world)
+        for (const { id } of entries) await journal.settlementFailed(id, null)
+        const ids = async (limit: number, effect = world.effect()): Promise<readonly string[]> =>
+          (await journal.deadSettlements.list([effect], limit)).map(({ id }) => id)
+        const [first, second] = entries.map(({ id }) => id)
+        assert.deepEqual(await ids(10), [first, second])
+        assert.deepEqual(await ids(1), [first])
+        assert.deepEqual(await ids(10, world.effect('other')), [])
+        const dead = await readEntry(journal, first ?? '')
+        assert.deepEqual((await journal.deadSettlements.list([world.effect()], 1))[0], dead)
+        assert.equal(await journal.deadSettlements.retry(dead.id), true)
+        await elapse(2)
+        const due = await readEntry(journal, dead.id)
+        assert.deepEqual(toMicros(due), toMicros(retrySettlement(dead, due.updatedAtMs)))
+        assert.deepEqual(await ids(10), [second])
+        assert.deepEqual(await journal.dueSettlements([world.effect()], 10), [first])
+        assert.deepEqual(await journal.settle(dead.id, async () => undefined), { ran: true })
+        for (const id of [dead.id, alive.id, world.intent().id]) {
+          assert.equal(await journal.deadSettlements.retry(id), false)
+        }
       },
     },
     {

@@ -117,7 +117,7 @@ async function enqueueAll<Tx>(journal: Journal<Tx>, intents: readonly Intent[]):
   await journal.transaction((tx) =>
     journal.enqueue(
       tx,
-      intents.map((intent) => ({ intent, notBeforeMs: null })),
+      intents.map((intent) => ({ intent, notBefore: null })),
     ),
   )
 }

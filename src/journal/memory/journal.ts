@@ -6,7 +6,9 @@ import {
   type ClaimTerms,
   type CompensationStore,
   claim,
+  type DeadSettlements,
   type DueFirst,
+  dueAtOf,
   type EffectTerms,
   type Enqueued,
   type Entry,
@@ -23,6 +25,7 @@ import {
   type JournalTime,
   type JournalWrite,
   type LeaseService,
+  type NotBefore,
   type Renewal,
   type RetentionStore,
   type Seen,
@@ -35,7 +38,9 @@ import { mayRenew, renewed } from '../renewal.js'
 import { isSettleable, markSettled, noteSettlementFailure } from '../settlement.js'
 import { MemoryCompensations } from './compensations.js'
 import { copy } from './copy.js'
+import { MemoryDeadSettlements } from './dead-settlements.js'
 import { MemoryInbox } from './inbox.js'
+import { Locks } from './locks.js'
 import { MemoryRetention } from './retention.js'
 import { MemoryTransaction } from './transaction.js'
 import { hasTurn, isFresh } from './turns.js'
@@ -62,6 +67,7 @@ type EffectName = Pick<EffectTerms, 'namespace' | 'effect'>
 export class MemoryJournal implements Journal<MemoryTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<MemoryTransaction>
+  readonly deadSettlements: DeadSettlements
   /** An audit joins a million rows: that is a database's work. */
   readonly audits = null
   readonly inbox: InboxStore<MemoryTransaction>
@@ -75,23 +81,23 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   /** Entries that open transactions are about to create. */
   readonly #staged = new Map<string, Entry>()
   readonly #listeners = new Set<(id: string) => void>()
-  /** Entries that an open transaction has made, is settling, or has begun or ended to undo. */
-  readonly #locked = new Map<string, MemoryTransaction>()
+  readonly #locks = new Locks()
 
   constructor(options: MemoryJournalOptions) {
     this.#clock = options.clock
     this.lease = new MemoryLease(options.clock)
     this.inbox = new MemoryInbox(options.clock)
-    const compensations = new MemoryCompensations({
-      get: (id) => this.#entries.get(id),
-      put: (entry) => this.#put(entry),
-      take: (id, tx) => this.#take(id, tx),
+    const lent = {
+      get: (id: string) => this.#entries.get(id),
+      put: (entry: Entry) => this.#put(entry),
       nowMs: () => this.#now(),
-    })
+    }
+    const compensations = new MemoryCompensations({ ...lent, take: (id, tx) => this.#locks.take(id, tx) })
     this.compensations = compensations
+    this.deadSettlements = new MemoryDeadSettlements({ ...lent, all: () => this.#entries.values() })
     this.retention = new MemoryRetention({
       ...{ entries: this.#entries, history: this.#history, nowMs: () => this.#now() },
-      isLocked: (id) => this.#locked.has(id),
+      isLocked: (id) => this.#locks.has(id),
       isUndoingOfExisting: (id) => compensations.isOfExisting(id),
     })
     this.#pause = options.pause ?? (() => Promise.resolve())
@@ -101,7 +107,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     await this.#pause('begin', 'before')
     const begun: Begun[] = []
     for (const item of items) {
-      await this.#unlocked(item.intent.id, null)
+      await this.#untilMade(item.intent.id, null)
       begun.push(this.#begin(item.intent, item.terms))
     }
     await this.#pause('begin', 'after')
@@ -118,26 +124,26 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
 
   async enqueue(
     tx: MemoryTransaction | null,
-    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+    items: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]> {
     if (tx === null) return this.transaction((own) => this.enqueue(own, items))
     await this.#pause('enqueue', 'before')
     const enqueued: Enqueued[] = []
-    for (const { intent, notBeforeMs } of items) {
-      await this.#unlocked(intent.id, tx)
+    for (const { intent, notBefore } of items) {
+      await this.#untilMade(intent.id, tx)
       tx.assertOpen()
-      enqueued.push(this.#enqueue(tx, intent, notBeforeMs))
+      enqueued.push(this.#enqueue(tx, intent, notBefore))
     }
     await this.#pause('enqueue', 'after')
     return enqueued
   }
 
-  #enqueue(tx: MemoryTransaction, intent: Intent, notBeforeMs: number | null): Enqueued {
+  #enqueue(tx: MemoryTransaction, intent: Intent, notBefore: NotBefore | null): Enqueued {
     const standing = this.#entries.get(intent.id) ?? this.#staged.get(intent.id)
     if (standing !== undefined) return enqueuedOf(standing, false)
     const nowMs = this.#now()
-    const entry = enqueue(intent, notBeforeMs === null ? nowMs : notBeforeMs, nowMs)
-    this.#lock(intent.id, tx)
+    const entry = enqueue(intent, dueAtOf(notBefore, nowMs), nowMs)
+    this.#locks.lock(intent.id, tx)
     this.#staged.set(intent.id, entry)
     void tx.ended.then(() => this.#staged.delete(intent.id))
     tx.onCommit(() => this.#put(entry))
@@ -259,12 +265,12 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   async settle(id: string, handler: (tx: MemoryTransaction, entry: Entry) => Promise<void>): Promise<SettlementResult> {
     await this.#pause('settle', 'before')
     const entry = this.#entries.get(id)
-    if (entry === undefined || !isSettleable(entry) || this.#locked.has(id)) {
+    if (entry === undefined || !isSettleable(entry) || this.#locks.has(id)) {
       await this.#pause('settle', 'after')
       return { ran: false, entry: entry === undefined ? null : copy(entry) }
     }
     await this.transaction(async (tx) => {
-      this.#lock(id, tx)
+      this.#locks.lock(id, tx)
       await handler(tx, copy(entry))
       // As it stands at the commit: a compensation may have begun meanwhile.
       tx.onCommit(() => this.#put(markSettled(this.#entries.get(id) ?? entry, this.#now())))
@@ -275,7 +281,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
 
   async settlementFailed(id: string, retryInMs: number | null): Promise<void> {
     await this.#pause('settlementFailed', 'before')
-    await this.#locked.get(id)?.ended
+    await this.#locks.ended(id)
     const entry = this.#entries.get(id)
     if (entry !== undefined && isSettleable(entry)) {
       this.#put(noteSettlementFailure(entry, retryInMs, this.#now()))
@@ -336,6 +342,11 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     return [...this.#entries.values()]
   }
 
+  /** Waits, as a database does, until no other open transaction has made this entry. */
+  #untilMade(id: string, tx: MemoryTransaction | null): Promise<void> {
+    return this.#locks.untilFree(id, tx, () => this.#entries.has(id))
+  }
+
   #now(): JournalTime {
     return this.#clock.wallMs()
   }
@@ -367,33 +378,6 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     return due.sort(
       (a, b) => freshLast * (isFresh(a.entry) - isFresh(b.entry)) || (a.entry.dueAtMs ?? 0) - (b.entry.dueAtMs ?? 0),
     )
-  }
-
-  #lock(id: string, tx: MemoryTransaction): void {
-    this.#locked.set(id, tx)
-    void tx.ended.then(() => {
-      if (this.#locked.get(id) === tx) this.#locked.delete(id)
-    })
-  }
-
-  /** Takes an entry until the end of the transaction, once no other has it. */
-  async #take(id: string, tx: MemoryTransaction): Promise<void> {
-    for (;;) {
-      const holder = this.#locked.get(id)
-      if (holder === undefined || holder === tx) break
-      await tx.waitFor(holder, `entry ${id}`)
-    }
-    tx.assertOpen()
-    this.#lock(id, tx)
-  }
-
-  /** Waits, as a database does, until no other open transaction has made this entry. */
-  async #unlocked(id: string, tx: MemoryTransaction | null): Promise<void> {
-    for (;;) {
-      const holder = this.#locked.get(id)
-      if (holder === undefined || holder === tx || this.#entries.has(id)) return
-      await (tx === null ? holder.ended : tx.waitFor(holder, `entry ${id}`))
-    }
   }
 }
 

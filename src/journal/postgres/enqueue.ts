@@ -1,4 +1,4 @@
-import { type Enqueued, type Intent, JournalError, type State } from '../../protocol/index.js'
+import { type Enqueued, type Intent, JournalError, type NotBefore, type State } from '../../protocol/index.js'
 import type { Clock } from '../../system/index.js'
 import { bareArray } from './array-literal.js'
 import type { PostgresTransaction } from './client.js'
@@ -8,7 +8,7 @@ import type { Statements } from './statements.js'
 /** An intent to enqueue, with its place in the caller's order. */
 export interface EnqueueItem {
   readonly intent: Intent
-  readonly notBeforeMs: number | null
+  readonly notBefore: NotBefore | null
   readonly position: number
 }
 
@@ -16,7 +16,8 @@ export interface EnqueueItem {
 function enqueueValues(items: readonly EnqueueItem[], channel: string | null): unknown[] {
   return [
     ...intentColumns(items.map((item) => item.intent)),
-    items.map(notBeforeMicros),
+    items.map(notBeforeAt),
+    items.map(notBeforeIn),
     items.map(({ position }) => position),
     channel,
   ]
@@ -26,14 +27,20 @@ function enqueueValues(items: readonly EnqueueItem[], channel: string | null): u
 export function enqueueTexts(items: readonly EnqueueItem[], channel: string | null): (string | null)[] {
   return [
     ...intentTexts(items.map((item) => item.intent)),
-    bareArray(items.map(notBeforeMicros)),
+    bareArray(items.map(notBeforeAt)),
+    bareArray(items.map(notBeforeIn)),
     bareArray(items.map(({ position }) => position)),
     channel,
   ]
 }
 
-function notBeforeMicros({ notBeforeMs }: EnqueueItem): number | null {
-  return notBeforeMs === null ? null : Math.ceil(notBeforeMs * 1000)
+// Two columns, since only the database may add a duration to its clock (P3).
+function notBeforeAt({ notBefore }: EnqueueItem): number | null {
+  return notBefore !== null && 'atMs' in notBefore ? Math.ceil(notBefore.atMs * 1000) : null
+}
+
+function notBeforeIn({ notBefore }: EnqueueItem): number | null {
+  return notBefore !== null && 'inMs' in notBefore ? Math.ceil(notBefore.inMs * 1000) : null
 }
 
 /** While one process enqueues much, it wakes dispatchers no oftener than this: they are awake then, or look soon. */
@@ -57,7 +64,7 @@ export class WakeUps {
   /** Where to tell of these entries; null: it need not be told. */
   channelFor(items: readonly EnqueueItem[]): string | null {
     const nowMs = this.#clock.monotonicMs()
-    if (nowMs - this.#toldAtMs < WAKE_MS || items.every(({ notBeforeMs }) => notBeforeMs !== null)) return null
+    if (nowMs - this.#toldAtMs < WAKE_MS || items.every(({ notBefore }) => notBefore !== null)) return null
     this.#toldAtMs = nowMs
     return this.#channel
   }

@@ -59,7 +59,7 @@ describe.each(postgresServers())('statements killed half-way in $name', ({ url }
     const [first, blocked, last] = world.intents(3)
     if (first === undefined || blocked === undefined || last === undefined) throw new Error('three intents')
     await subject.transaction(async (tx) => {
-      await subject.journal.enqueue(tx, [{ intent: blocked, notBeforeMs: null }])
+      await subject.journal.enqueue(tx, [{ intent: blocked, notBefore: null }])
       const beginning = subject.journal.begin(
         [first, blocked, last].map((intent) => ({ intent, terms: termsOf('me') })),
       )

@@ -2,10 +2,10 @@ import {
   type AuditStore,
   assertCallEndsInsideLease,
   type Begun,
-  begin,
   type Claimed,
   type ClaimTerms,
   type CompensationStore,
+  type DeadSettlements,
   type DueFirst,
   type EffectTerms,
   type Enqueued,
@@ -18,6 +18,7 @@ import {
   JournalError,
   type JournalWrite,
   type LeaseService,
+  type NotBefore,
   type Renewal,
   type RetentionStore,
   type Seen,
@@ -26,21 +27,22 @@ import {
 } from '../../protocol/index.js'
 import { type Clock, realClock, realRandomness } from '../../system/index.js'
 import { PostgresAudits } from './audits.js'
-import { inOrderOfIds, runApart } from './batch.js'
+import { inOrderOfIds } from './batch.js'
 import { Batches } from './batches.js'
 import type { PostgresPool, PostgresTransaction } from './client.js'
 import { PostgresCompensations } from './compensations.js'
 import { outliveBrokenConnections } from './connection.js'
 import { Database } from './database.js'
+import { PostgresDeadSettlements } from './dead-settlements.js'
 import { DueEntries, type EffectName } from './due.js'
-import { type EnqueueItem, enqueuedNow, enqueueIn, enqueueTexts, removedMeanwhile, WakeUps } from './enqueue.js'
+import { enqueueIn, WakeUps } from './enqueue.js'
 import { PostgresInbox } from './inbox.js'
+import { type BeginItem, Intents, readSeen } from './intents.js'
 import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { Outcomes } from './outcomes.js'
-import { beginColumns, beginValues } from './parameters.js'
 import { PostgresRetention } from './retention.js'
-import { byId, type Changed, changedBy, entryOf, jsonText, seenOf } from './row.js'
+import { byId, entryOf, jsonText, seenOf } from './row.js'
 import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
@@ -79,23 +81,17 @@ export function postgresJournal(
   return new PostgresJournal(pool, options)
 }
 
-const NONE: ReadonlySet<string> = new Set()
-
-interface BeginItem {
-  readonly intent: Intent
-  readonly terms: ClaimTerms
-}
-
 class PostgresJournal implements Journal<PostgresTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<PostgresTransaction>
+  readonly deadSettlements: DeadSettlements
   readonly audits: AuditStore
   readonly inbox: InboxStore<PostgresTransaction>
   readonly retention: RetentionStore
   readonly #database: Database
   readonly #sql: Statements
-  readonly #batches: Batches
   readonly #due: DueEntries
+  readonly #intents: Intents
   readonly #outcomes: Outcomes
   readonly #wakeUps: WakeUps
   readonly #channel: string
@@ -109,14 +105,10 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     this.#sql = statementsFor(quoteIdentifier(schema))
     this.#channel = channelOf(schema)
     const clock = options.clock ?? realClock
-    this.#batches = new Batches(clock, realRandomness)
     this.#due = new DueEntries(this.#database, this.#sql, clock)
-    this.#outcomes = new Outcomes({
-      database: this.#database,
-      sql: this.#sql,
-      channel: this.#channel,
-      batches: this.#batches,
-    })
+    const batched = { database: this.#database, sql: this.#sql, batches: new Batches(clock, realRandomness) }
+    this.#intents = new Intents(batched)
+    this.#outcomes = new Outcomes({ ...batched, channel: this.#channel })
     this.#wakeUps = new WakeUps(this.#channel, clock)
     this.#listener =
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
@@ -124,6 +116,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     this.lease = leasesBeside(pool, schema, prepare)
     const at = { database: this.#database, sql: this.#sql, prepare }
     this.compensations = new PostgresCompensations({ ...at, channel: this.#channel })
+    this.deadSettlements = new PostgresDeadSettlements(at)
     this.audits = new PostgresAudits(at)
     this.inbox = new PostgresInbox(at)
     this.retention = new PostgresRetention(at)
@@ -133,76 +126,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   async begin(items: readonly BeginItem[]): Promise<readonly (Begun | JournalError)[]> {
     for (const { terms } of items) assertCallEndsInsideLease(terms)
     await this.#prepare()
-    return inOrderOfIds(
-      items,
-      ({ intent }) => intent.id,
-      (ordered) => runApart(ordered, (some) => this.#begin(some)),
-    )
-  }
-
-  async #begin(items: readonly BeginItem[]): Promise<Begun[]> {
-    const begun = new Map<BeginItem, Begun>()
-    const free = items.filter(({ intent }) => intent.serializeKey === null)
-    const inTurn = items.filter(({ intent }) => intent.serializeKey !== null)
-    const answers = [
-      ...(free.length > 0 ? await this.#beginFree(free) : []),
-      ...(inTurn.length > 0 ? await this.#beginPending(inTurn) : []),
-    ]
-    for (const [i, item] of [...free, ...inTurn].entries()) begun.set(item, answers[i] ?? missing(item.intent.id))
-    return items.map((item) => begun.get(item) ?? missing(item.intent.id))
-  }
-
-  async #beginFree(items: readonly BeginItem[]): Promise<Begun[]> {
-    const created = await this.#create(items)
-    // Nearly always: nothing to look up, and no two with one id.
-    if (created !== null && created.ids.size === items.length) {
-      const { nowMs } = created
-      return items.map(({ intent, terms }) => ({ created: true, entry: begin(intent, terms, nowMs), nowMs }))
-    }
-    const others = items.map((item) => item.intent.id).filter((id) => created?.ids.has(id) !== true)
-    const standing = others.length === 0 ? new Map<string, Seen>() : await this.#read(others)
-    return items.map(({ intent, terms }) => {
-      const seen = standing.get(intent.id)
-      if (seen !== undefined) return { created: false, ...seen }
-      if (created?.ids.has(intent.id) !== true) throw removedMeanwhile(intent.id)
-      const { nowMs } = created
-      const entry = begin(intent, terms, nowMs)
-      // Of two with one id in the batch, the second meets the first one's entry.
-      standing.set(intent.id, { entry, nowMs })
-      return { created: true, entry, nowMs }
-    })
-  }
-
-  /** Those with a `serializeKey` only come to wait for their turn. */
-  async #beginPending(items: readonly BeginItem[]): Promise<Begun[]> {
-    const created = await this.#enqueueNow(
-      items.map(({ intent }, position) => ({ intent, notBeforeMs: null, position })),
-      null,
-    )
-    const standing = await this.#read(items.map((item) => item.intent.id))
-    return items.map(({ intent }) => {
-      const seen = standing.get(intent.id)
-      if (seen === undefined) throw removedMeanwhile(intent.id)
-      return { created: created.delete(intent.id), ...seen }
-    })
-  }
-
-  /** Creates what does not exist yet. */
-  async #create(items: readonly BeginItem[]): Promise<Changed | null> {
-    const batch = this.#batches.take()
-    const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
-    const [only] = items
-    const rows =
-      only !== undefined && items.length === 1
-        ? await this.#database.write('write an intent', this.#sql.beginOne, [...beginValues(only), batch])
-        : await this.#database.write('write an intent', this.#sql.begin, [
-            ...beginColumns(items),
-            batch,
-            longestLeaseMs,
-          ])
-    const created = changedBy(rows)
-    this.#batches.begun(batch, created?.ids ?? NONE, longestLeaseMs)
-    return created
+    return this.#intents.begin(items)
   }
 
   tie(tx: PostgresTransaction): PostgresTransaction {
@@ -211,7 +135,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async enqueue(
     tx: PostgresTransaction | null,
-    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+    items: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]> {
     await (tx === null ? this.#prepare() : this.#schema.readyIn(tx))
     return inOrderOfIds(
@@ -220,31 +144,10 @@ class PostgresJournal implements Journal<PostgresTransaction> {
       (ordered) => {
         const channel = this.#wakeUps.channelFor(ordered)
         return tx === null
-          ? this.#enqueueAlone(ordered, channel)
+          ? this.#intents.enqueue(ordered, channel)
           : enqueueIn(tx, this.#sql, { items: ordered, channel })
       },
     )
-  }
-
-  async #enqueueAlone(items: readonly EnqueueItem[], channel: string | null): Promise<Enqueued[]> {
-    const created = await this.#enqueueNow(items, channel)
-    // Of two with one id, the first is the new one.
-    const isNew = items.map(({ intent }) => created.delete(intent.id))
-    const others = items.filter((_, i) => isNew[i] === false).map(({ intent }) => intent.id)
-    const standing = others.length === 0 ? new Map<string, Seen>() : await this.#read(others)
-    return items.map(({ intent }, i) => {
-      if (isNew[i] === true) return enqueuedNow(intent)
-      const seen = standing.get(intent.id)
-      if (seen === undefined) throw removedMeanwhile(intent.id)
-      const { state, generation, fingerprint } = seen.entry
-      return { created: false, state, generation, fingerprint }
-    })
-  }
-
-  /** Writes pending entries in a transaction of their own: the ids of those that are new. */
-  async #enqueueNow(items: readonly EnqueueItem[], channel: string | null): Promise<Set<string>> {
-    const rows = await this.#database.write('write an intent', this.#sql.enqueue, enqueueTexts(items, channel))
-    return new Set(rows.map((row) => row[0] ?? ''))
   }
 
   async transaction<Result>(work: (tx: PostgresTransaction) => Promise<Result>): Promise<Result> {
@@ -328,12 +231,14 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   async settle(
     id: string,
     handler: (tx: PostgresTransaction, entry: Entry) => Promise<void>,
+    longestMs?: number,
   ): Promise<SettlementResult> {
     await this.#prepare()
     const what = 'settle an entry'
     let ran = false
     await inTransaction(this.#database.pool, what, async (open) => {
-      const [row] = await this.#database.inTransaction(what, this.#sql.takeForSettlement, [id], open.connection)
+      const values = [id, longestMs ?? null]
+      const [row] = await this.#database.inTransaction(what, this.#sql.takeForSettlement, values, open.connection)
       if (row === undefined) return
       await handler(open.tx, entryOf(row))
       await open.takeBack()
@@ -377,16 +282,12 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async #read(ids: readonly string[]): Promise<Map<string, Seen>> {
-    return byId(await this.#database.read('read entries', this.#sql.read, [ids]))
+    return readSeen(this.#database, this.#sql, ids)
   }
 
   #prepare(): Promise<void> {
     return this.#schema.ready()
   }
-}
-
-function missing(id: string): never {
-  throw removedMeanwhile(id)
 }
 
 /** A channel of the schema's own. PostgreSQL takes 63 bytes of a name. */

@@ -1,9 +1,10 @@
+import { Pool } from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { postgresServers } from '../../../test/support/servers.js'
 import { ConfigurationError, type Entry } from '../../protocol/index.js'
 import { beginNew, EXECUTED, readEntry, termsOf, World, writeEvent } from '../conformance/subject.js'
 import { type PostgresSubject, postgresSubject } from '../subjects.fixture.js'
-import type { PostgresTransaction } from './index.js'
+import { type PostgresTransaction, postgresJournal } from './index.js'
 
 describe.each(postgresServers())('a settled handler in $name', ({ url }) => {
   let subject: PostgresSubject
@@ -66,6 +67,49 @@ describe.each(postgresServers())('a settled handler in $name', ({ url }) => {
     await expectStillDue()
   })
 
+  test.each(['SELECT pg_sleep(60)', 'LOCK TABLE held'])(
+    'that hangs in %s is ended by the server, and its connection is free',
+    async (sql) => {
+      await subject.pool.query('CREATE TABLE IF NOT EXISTS held ()')
+      const holder = await subject.pool.connect()
+      await holder.query('BEGIN; LOCK TABLE held')
+      const settling = subject.journal.settle(
+        entry.id,
+        async (tx) => {
+          await subject.mark(tx, entry.id)
+          // Given up by the engine meanwhile; its ROLLBACK stands behind this.
+          await Promise.race([tx.query(sql), Promise.reject(new Error('given up'))])
+        },
+        100,
+      )
+      await expect(settling).rejects.toThrow('given up')
+      await holder.query('ROLLBACK')
+      holder.release()
+      await subject.journal.settlementFailed(entry.id, 1)
+      expect(await subject.marks()).not.toContain(entry.id)
+      expect((await readEntry(subject.journal, entry.id)).settlement).toBe('due')
+    },
+  )
+
+  test('may take as long as the user has set where that is less', async () => {
+    const shown: unknown[] = []
+    const look = async (tx: PostgresTransaction): Promise<void> => {
+      const { rows } = await tx.query<{ shown: string }>("SELECT current_setting('statement_timeout') AS shown")
+      shown.push(rows[0]?.shown)
+      throw new Error('looked')
+    }
+    const { connectionString } = subject
+    for (const options of ['-c statement_timeout=0', '-c statement_timeout=5s']) {
+      const pool = new Pool({ connectionString, max: 1, options })
+      const journal = postgresJournal(pool, { listen: false })
+      for (const longestMs of [undefined, 90_000, 1_000]) {
+        await expect(journal.settle(entry.id, look, longestMs)).rejects.toThrow('looked')
+      }
+      await pool.end()
+    }
+    expect(shown).toEqual(['0', '90s', '1s', '5s', '5s', '1s'])
+  })
+
   test('cannot write with its transaction after its end', async () => {
     let kept: PostgresTransaction | undefined
     await settle(async (tx) => {
@@ -91,9 +135,7 @@ describe.each(postgresServers())('a settled handler in $name', ({ url }) => {
   test('may enqueue the next effect, which exists once it is settled', async () => {
     const next = new World().intent()
     await settle(async (tx) => {
-      expect(await subject.journal.enqueue(tx, [{ intent: next, notBeforeMs: null }])).toMatchObject([
-        { created: true },
-      ])
+      expect(await subject.journal.enqueue(tx, [{ intent: next, notBefore: null }])).toMatchObject([{ created: true }])
     })
     expect((await readEntry(subject.journal, next.id)).state).toBe('pending')
   })

@@ -46,7 +46,14 @@ import {
 import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
 import { renewEntry } from './sql/renew.js'
 import { ageEntries, entryBlocks } from './sql/retention.js'
-import { dueSettlements, markSettled, noteSettlementFailure, takeForSettlement } from './sql/settle.js'
+import {
+  deadSettlements,
+  dueSettlements,
+  markSettled,
+  noteSettlementFailure,
+  retrySettlement,
+  takeForSettlement,
+} from './sql/settle.js'
 import { sweepBatches } from './sql/sweep.js'
 import { writeChanges, writeSuccess, writeSuccesses } from './sql/write.js'
 import type { QuotedSchema, Statement } from './statement.js'
@@ -72,6 +79,8 @@ const SQL = {
   takeForSettlement,
   markSettled,
   noteSettlementFailure,
+  deadSettlements,
+  retrySettlement,
   sweep: sweepBatches,
   settleByEvidence,
   readGroup,

@@ -6,6 +6,7 @@ import {
   type LeaseGrant,
   type LeaseService,
   LeaseUnavailable,
+  type PurgedLeases,
   toMs,
 } from '../../protocol/index.js'
 import { type LeaseStatements, leaseStatements } from './sql.js'
@@ -29,12 +30,13 @@ export interface PostgresLeaseOptions {
 /** Leases in rows of PostgreSQL. */
 export interface PostgresLease extends LeaseService {
   /**
-   * Deletes up to `limit` rows that nobody has held for a day, and tells how many. Fences still grow afterwards, unless
-   * the database's clock is set back by more than a day. It reads the whole table: run it daily, not in a loop.
+   * Looks at up to `limit` rows behind the key `after` (null: from the first), and deletes those that nobody has held for
+   * a day. Fences still grow afterwards, unless the database's clock is set back by more than a day. `Counterfoil.start`
+   * goes through all of them every hour; call it where no process runs that.
    *
    * @throws {LeaseUnavailable} the database could not be asked.
    */
-  purge(limit: number): Promise<number>
+  purge(limit: number, after: string | null): Promise<PurgedLeases>
 }
 
 /**
@@ -82,9 +84,10 @@ class RowLease implements PostgresLease {
     await this.#run(grant.key, this.#sql.release, [grant.key, grant.holder])
   }
 
-  async purge(limit: number): Promise<number> {
-    const rows = await this.#run('*', this.#sql.purge, [limit])
-    return rows.length
+  async purge(limit: number, after: string | null): Promise<PurgedLeases> {
+    // No key is empty, so that all are behind the empty one.
+    const [row] = await this.#run('*', this.#sql.purge, [limit, after ?? ''])
+    return purgedOf(row, limit)
   }
 
   async #run(key: string, statement: string, values: unknown[]): Promise<readonly unknown[]> {
@@ -104,6 +107,11 @@ function fenceOf(row: unknown): number {
   const fence = typeof row === 'object' && row !== null && 'fence' in row ? Number(row.fence) : Number.NaN
   if (Number.isSafeInteger(fence)) return fence
   throw new TypeError(`The lease table answered no fence but ${JSON.stringify(row)}`)
+}
+
+function purgedOf(row: unknown, limit: number): PurgedLeases {
+  const { seen, purged, last } = row as { readonly seen: string; readonly purged: string; readonly last: string | null }
+  return { purged: Number(purged), next: Number(seen) < limit ? null : last }
 }
 
 /** Contention undoes a statement as a whole, so the same may be sent again; more often than this it is no accident. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { testDatabase } from '../../../test/support/postgres.js'
 import { postgresServers } from '../../../test/support/servers.js'
 import { migrate } from '../../journal/postgres/index.js'
-import { LeaseUnavailable } from '../../protocol/index.js'
+import { LeaseUnavailable, type PurgedLeases } from '../../protocol/index.js'
 import { realClock } from '../../system/index.js'
 import { leasePromises } from '../conformance.js'
 import { type PostgresLease, postgresLease } from './index.js'
@@ -34,11 +34,11 @@ describe.each(postgresServers())('leases on $name', ({ url }) => {
   it('a fence still grows after its row was purged', async () => {
     const first = await service.acquire('purged', 1_000, 'a')
     await service.release({ key: 'purged', holder: 'a' })
-    expect(await service.purge(100)).toBe(0)
+    expect(await purged(service)).toBe(0)
     // As it stands two days later: the fence is microseconds of the database's clock, so shift it back with the rest.
     const twoDaysUs = 2 * 86_400 * 1_000_000
     await pool.query(`UPDATE "odd ""schema".leases SET fence = fence - ${twoDaysUs} WHERE key = 'purged'`)
-    expect(await service.purge(100)).toBe(1)
+    expect(await purged(service)).toBe(1)
     const next = await service.acquire('purged', 1_000, 'b')
     expect(next?.fence).toBeGreaterThan(first?.fence ?? Number.NaN)
   })
@@ -50,8 +50,25 @@ describe.each(postgresServers())('leases on $name', ({ url }) => {
     await service.release({ key: 'ahead', holder: 'a' })
     const ahead = (Date.now() + 86_400_000) * 1000
     await pool.query(`UPDATE "odd ""schema".leases SET fence = ${ahead} WHERE key = 'ahead'`)
-    expect(await service.purge(100)).toBe(0)
+    expect(await purged(service)).toBe(0)
     expect((await service.acquire('ahead', 1_000, 'b'))?.fence).toBe(ahead + 1)
+  })
+
+  it('a purge goes through all rows in small steps, each once, and deletes what is idle among them', async () => {
+    await pool.query(`INSERT INTO "odd ""schema".leases (key, fence)
+      SELECT 'step-' || i, CASE WHEN i % 3 = 0 THEN 7 ELSE 9e15::bigint END FROM generate_series(1, 100) AS i`)
+    const { rows } = await pool.query<{ count: number }>('SELECT count(*)::int AS count FROM "odd ""schema".leases')
+    const count = rows[0]?.count ?? Number.NaN
+    let steps = 0
+    let gone = 0
+    for (let after: string | null = null; steps === 0 || after !== null; steps++) {
+      const step: PurgedLeases = await service.purge(10, after)
+      gone += step.purged
+      after = step.next
+    }
+    expect(gone).toBe(33)
+    expect(steps).toBe(Math.floor(count / 10) + 1)
+    expect(await purged(service)).toBe(0)
   })
 
   it('with a clock tolerance, an expired lease is given away that much later', async () => {
@@ -126,6 +143,13 @@ describe.each(postgresServers())('leases on $name', ({ url }) => {
     for (const one of asked) if (one.status === 'rejected') expect(one.reason).toMatchObject({ transient: true })
   })
 })
+
+/** How many rows a purge of all of them deletes. */
+async function purged(service: PostgresLease): Promise<number> {
+  const { purged, next } = await service.purge(10_000, null)
+  expect(next).toBeNull()
+  return purged
+}
 
 async function waitingForALock(pool: Pool): Promise<number> {
   for (;;) {

@@ -73,11 +73,18 @@ export function leaseStatements(table: string): LeaseStatements {
       UPDATE ${table} SET holder = NULL, leased_until = NULL
       WHERE key = $1::text AND holder = $2::text`,
 
-    // $1 rows at most. A row each: deleted. The condition again outside, on the row as it is by then.
+    // $1 rows to look at, at most, $2 the key behind which to begin. One row: how many were seen, the last of them, and how
+    // many were deleted. By the key's index, so that a table of any size is gone through in small steps, each row once: a
+    // search for idle rows alone would begin anew at the first row each time, and an index on them would be written by
+    // every grant. The condition again outside, on the row as it is by then.
     purge: `
-      DELETE FROM ${table}
-      WHERE key IN (SELECT key FROM ${table} WHERE ${IDLE_FOR_A_DAY} LIMIT $1::bigint)
-        AND ${IDLE_FOR_A_DAY}
-      RETURNING key`,
+      WITH seen AS MATERIALIZED (
+        SELECT key, ${IDLE_FOR_A_DAY} AS idle FROM ${table} WHERE key > $2::text ORDER BY key LIMIT $1::bigint
+      ), gone AS (
+        DELETE FROM ${table}
+        WHERE key = ANY (ARRAY(SELECT seen.key FROM seen WHERE seen.idle)) AND ${IDLE_FOR_A_DAY}
+        RETURNING key
+      )
+      SELECT count(*)::text AS seen, max(seen.key) AS last, (SELECT count(*) FROM gone)::text AS purged FROM seen`,
   }
 }

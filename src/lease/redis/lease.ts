@@ -17,8 +17,9 @@ export interface RedisLeaseOptions {
   readonly prefix?: string
   /**
    * The longest ttl that is ever asked for, and so how long Redis refuses leases after it has lost its memory or may
-   * have: after a restart, a fail-over, a flush, and when it is first used. The same in all processes that share
-   * leases; another one is refused. Default 30 s. To change it: stop them all, delete the keys `{<prefix>:*}:epoch`.
+   * have: after a restart, a fail-over, a flush, and when it is first used. At least `timeout` + `leaseGrace` of every
+   * effect with a `serializeBy` (40 s, with their defaults). The same in all processes that share leases; another one is
+   * refused. Default 1 min. To change it: stop them all, delete the keys `{<prefix>:*}:epoch`.
    */
   readonly maxTtl?: Duration
 }
@@ -51,21 +52,21 @@ export function redisLease(client: RedisClient, options: RedisLeaseOptions = {})
   if (prefix.length === 0 || /[{}]/.test(prefix)) {
     throw new ConfigurationError(`prefix is ${JSON.stringify(prefix)}: it must not be empty or hold a brace.`)
   }
-  const maxTtlMs = toMs(options.maxTtl ?? '30s', 'maxTtl')
+  const maxTtlMs = toMs(options.maxTtl ?? '1m', 'maxTtl')
   checkLeaseMs(maxTtlMs)
   return new RedisLease(client, prefix, maxTtlMs)
 }
 
 class RedisLease implements LeaseService {
+  readonly maxTtlMs: number
   readonly #client: RedisClient
   readonly #prefix: string
-  readonly #maxTtlMs: number
   #opened: Promise<void> | null = null
 
   constructor(client: RedisClient, prefix: string, maxTtlMs: number) {
     this.#client = client
     this.#prefix = prefix
-    this.#maxTtlMs = maxTtlMs
+    this.maxTtlMs = maxTtlMs
   }
 
   async acquire(key: string, ttlMs: number, holder: string): Promise<LeaseGrant | null> {
@@ -135,7 +136,7 @@ class RedisLease implements LeaseService {
     const answer = await this.#ask(key, keys, script, args)
     if (answer[0] === 'other_max_ttl') {
       throw new ConfigurationError(
-        `Lease ${JSON.stringify(key)}: maxTtl is ${this.#maxTtlMs} ms here and ${answer[1]} ms in other processes that ` +
+        `Lease ${JSON.stringify(key)}: maxTtl is ${this.maxTtlMs} ms here and ${answer[1]} ms in other processes that ` +
           'share these leases. Nothing was changed. Make them agree: after a loss of Redis it says how long to refuse.',
       )
     }
@@ -152,7 +153,7 @@ class RedisLease implements LeaseService {
 
   async #ask(key: string, keys: RedisKeys, script: Script, args: readonly string[]): Promise<readonly string[]> {
     try {
-      return await runScript(this.#client, script, [keys.lease, keys.epoch], [String(this.#maxTtlMs), ...args])
+      return await runScript(this.#client, script, [keys.lease, keys.epoch], [String(this.maxTtlMs), ...args])
     } catch (cause) {
       throw unreachable(key, cause)
     }
@@ -160,9 +161,9 @@ class RedisLease implements LeaseService {
 
   #checkTtl(ttlMs: number): void {
     checkLeaseMs(ttlMs)
-    if (ttlMs <= this.#maxTtlMs) return
+    if (ttlMs <= this.maxTtlMs) return
     throw new ConfigurationError(
-      `The ttl of a lease is ${ttlMs} ms, and the maxTtl of this Redis lease ${this.#maxTtlMs} ms. Nothing was asked for.`,
+      `The ttl of a lease is ${ttlMs} ms, and the maxTtl of this Redis lease ${this.maxTtlMs} ms. Nothing was asked for.`,
     )
   }
 }

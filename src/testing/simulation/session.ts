@@ -17,6 +17,7 @@ import {
   type JournalWrite,
   type LeaseService,
   LeaseUnavailable,
+  type NotBefore,
   type Renewal,
   type RetentionStep,
   type RetentionStore,
@@ -45,6 +46,7 @@ export class Session implements Journal<MemoryTransaction> {
 
   readonly lease: LeaseService
   readonly compensations: CompensationStore<MemoryTransaction>
+  readonly deadSettlements: Journal['deadSettlements']
   readonly audits: Journal['audits']
   readonly inbox: InboxStore<MemoryTransaction>
   readonly retention: RetentionStore
@@ -56,6 +58,7 @@ export class Session implements Journal<MemoryTransaction> {
     this.#journal = database.journalOf(life.who)
     this.lease = this.#leaseOver(this.#journal.lease)
     this.compensations = this.#journal.compensations
+    this.deadSettlements = this.#journal.deadSettlements
     this.audits = this.#journal.audits
     this.inbox = this.#journal.inbox
     this.#connection = new Connection(scene, database, life)
@@ -85,7 +88,7 @@ export class Session implements Journal<MemoryTransaction> {
   /** Inside the application's own transaction: its statements fail with the transaction, not on their own. */
   enqueue(
     tx: MemoryTransaction | null,
-    items: readonly { readonly intent: Intent; readonly notBeforeMs: number | null }[],
+    items: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]> {
     return tx === null ? this.transaction((own) => this.enqueue(own, items)) : this.#journal.enqueue(tx, items)
   }
@@ -141,9 +144,13 @@ export class Session implements Journal<MemoryTransaction> {
     return this.#connection.ask('dueSettlements', READS, () => this.#journal.dueSettlements(effects, limit))
   }
 
-  settle(id: string, handler: (tx: MemoryTransaction, entry: Entry) => Promise<void>): Promise<SettlementResult> {
+  settle(
+    id: string,
+    handler: (tx: MemoryTransaction, entry: Entry) => Promise<void>,
+    longestMs?: number,
+  ): Promise<SettlementResult> {
     return this.#connection.ask('settle', CHANGES, () =>
-      this.#journal.settle(id, (tx, entry) => this.#inTransaction(tx, () => handler(tx, entry))),
+      this.#journal.settle(id, (tx, entry) => this.#inTransaction(tx, () => handler(tx, entry)), longestMs),
     )
   }
 

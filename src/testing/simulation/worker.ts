@@ -193,8 +193,15 @@ export class LifeClock implements Clock {
   }
 
   schedule(delayMs: number, callback: () => void): () => void {
-    const timer = this.#timer(delayMs, callback)
-    return () => this.#scene.agenda.cancel(timer)
+    let isCancelled = false
+    const timer = this.#timer(delayMs, () => {
+      if (!isCancelled) callback()
+    })
+    return () => {
+      // One that came while the worker stood still waits under another name.
+      isCancelled = true
+      this.#scene.agenda.cancel(timer)
+    }
   }
 
   #timer(delayMs: number, fire: () => void): Happening {

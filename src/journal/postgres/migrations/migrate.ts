@@ -11,18 +11,12 @@ import { inbox } from './0005-inbox.js'
 import { called } from './0006-called.js'
 import { oneCheck } from './0007-one-check.js'
 import { compact } from './0008-compact.js'
+import { deadSettlements } from './0009-dead-settlements.js'
 import type { Migration } from './migration.js'
 
 /** All steps, in order; their versions are 1, 2, 3, … */
 export const MIGRATIONS: readonly Migration[] = [
-  entries,
-  leases,
-  compensations,
-  audits,
-  inbox,
-  called,
-  oneCheck,
-  compact,
+  ...[entries, leases, compensations, audits, inbox, called, oneCheck, compact, deadSettlements],
 ]
 
 /** Several processes may start at once: those that lose the race to create the schema try again. */

@@ -82,12 +82,12 @@ RETURNING e.id, ${NOW_MICROS}`,
  * Creates entries that wait for a dispatcher (protocol `enqueue`), in the caller's transaction.
  *
  * Parameters, arrays of one length: $1 id, $2 namespace, $3 effect, $4 key, $5 generation, $6 reference, $7 input (JSON),
- * $8 fingerprint, $9 serialize_key, $10 group_key, $11 whether it has a `settled` handler, $12 not before (microseconds since the epoch; null: at once),
- * $13 place in the caller's order; and $14, the channel to wake dispatchers on (null: none).
+ * $8 fingerprint, $9 serialize_key, $10 group_key, $11 whether it has a `settled` handler, $12 not before (microseconds since the epoch) or
+ * $13 so many microseconds from now (both null: at once), $14 place in the caller's order; and $15, the channel to wake dispatchers on (null: none).
  * A returned row is the id of an entry that this statement created. They wake once the transaction has committed.
  */
 export const enqueueEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_enqueue_2',
+  name: 'counterfoil_enqueue_3',
   text: `
 WITH created AS (
   INSERT INTO ${schema}.entries AS e (
@@ -97,16 +97,20 @@ WITH created AS (
   SELECT
     i.id, i.namespace, i.effect, i.key, i.generation, i.reference, i.input, i.fingerprint, i.serialize_key, i.group_key,
     'pending', 0,
-    coalesce('epoch'::timestamptz + i.not_before_us * interval '1 microsecond', ${NOW}),
+    coalesce(
+      'epoch'::timestamptz + i.not_before_us * interval '1 microsecond',
+      ${NOW} + i.wait_us * interval '1 microsecond',
+      ${NOW}
+    ),
     0,
     CASE WHEN i.has_handler THEN 'due' ELSE 'none' END,
     ${NOW}, ${NOW}, i.position
   FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::json[], $8::text[], $9::text[],
-    $10::text[], $11::boolean[], $12::double precision[], $13::integer[]
+    $10::text[], $11::boolean[], $12::double precision[], $13::double precision[], $14::integer[]
   ) AS i (
     id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key,
-    group_key, has_handler, not_before_us, position
+    group_key, has_handler, not_before_us, wait_us, position
   )
   ON CONFLICT (id) DO NOTHING
   RETURNING e.id
@@ -114,7 +118,7 @@ WITH created AS (
 SELECT c.id::text AS id, CASE
   WHEN w.channel IS NOT NULL AND row_number() OVER () = 1 THEN pg_notify(w.channel, c.id::text)::text
 END AS told
-FROM created AS c CROSS JOIN (SELECT $14::text AS channel) AS w`,
+FROM created AS c CROSS JOIN (SELECT $15::text AS channel) AS w`,
 })
 
 /**

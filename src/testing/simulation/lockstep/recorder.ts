@@ -140,13 +140,14 @@ function recorded(journal: Journal<MemoryTransaction>, notes: Notes): Journal<Me
       notes.call(on(), { operation: 'dueSettlements', arguments: [effects, limit], kind: 'due' }, ({ journal }) =>
         journal.dueSettlements(effects, limit),
       ),
-    settle: async (id, handler) => {
+    settle: async (id, handler, longestMs) => {
       let isOpen = false
-      const result = await journal.settle(id, (tx, entry) => {
+      const noted: typeof handler = (tx, entry) => {
         isOpen = true
         notes.opened(tx, entry)
         return handler(tx, entry)
-      })
+      }
+      const result = await journal.settle(id, noted, longestMs)
       if (isOpen) return result
       const refuse = (): Promise<void> => Promise.reject(new Error(`Entry ${id} was settled where it could not be.`))
       return notes.call(
@@ -207,7 +208,8 @@ function recorded(journal: Journal<MemoryTransaction>, notes: Notes): Journal<Me
           journal.compensations.undoneOf(operation),
         ),
     },
-    // The simulated application has neither.
+    // The simulated application has none of these.
+    deadSettlements: journal.deadSettlements,
     audits: journal.audits,
     inbox: journal.inbox,
     close: () => journal.close(),

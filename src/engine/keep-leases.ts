@@ -1,0 +1,26 @@
+import type { LeaseService } from '../protocol/index.js'
+import { Keeper, type KeeperPorts } from '../system/index.js'
+
+/** Small enough that no statement is felt by others. */
+const BATCH = 500
+
+/** How often to go through all leases. They are idle for a day before they may go, so there is no hurry. */
+const EVERY_MS = 3_600_000
+
+/**
+ * Forgets leases that nobody holds any more, in batches with pauses as long as they took. Null where their service does
+ * that by itself.
+ */
+export function keepLeases(lease: LeaseService, ports: Omit<KeeperPorts, 'everyMs'>): Keeper | null {
+  if (lease.purge === undefined) return null
+  const { clock } = ports
+  const purge = async (signal: AbortSignal): Promise<void> => {
+    let after: string | null = null
+    do {
+      const beganAtMs = clock.monotonicMs()
+      after = (await lease.purge?.(BATCH, after))?.next ?? null
+      await clock.sleep(clock.monotonicMs() - beganAtMs, signal)
+    } while (after !== null && !signal.aborted)
+  }
+  return new Keeper(purge, { ...ports, everyMs: EVERY_MS })
+}

@@ -1,0 +1,151 @@
+import {
+  type Begun,
+  begin,
+  type ClaimTerms,
+  type Enqueued,
+  type Intent,
+  type JournalError,
+  type Seen,
+} from '../../protocol/index.js'
+import { inOrderOfIds, runApart } from './batch.js'
+import type { Batches } from './batches.js'
+import type { Database } from './database.js'
+import { type EnqueueItem, enqueuedNow, enqueueTexts, removedMeanwhile } from './enqueue.js'
+import { beginColumns, beginValues } from './parameters.js'
+import { byId, type Changed, changedBy } from './row.js'
+import type { Statements } from './statements.js'
+
+/** An intent that is to be claimed at once. */
+export interface BeginItem {
+  readonly intent: Intent
+  readonly terms: ClaimTerms
+}
+
+type Sql = Pick<Statements, 'begin' | 'beginOne' | 'enqueue' | 'read'>
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** Writes intents, in batches, each a transaction of its own. */
+export class Intents {
+  readonly #database: Database
+  readonly #sql: Sql
+  readonly #batches: Batches
+
+  constructor(at: { readonly database: Database; readonly sql: Sql; readonly batches: Batches }) {
+    this.#database = at.database
+    this.#sql = at.sql
+    this.#batches = at.batches
+  }
+
+  begin(items: readonly BeginItem[]): Promise<readonly (Begun | JournalError)[]> {
+    return inOrderOfIds(
+      items,
+      ({ intent }) => intent.id,
+      (ordered) => runApart(ordered, (some) => this.#beginSome(some)),
+    )
+  }
+
+  async #beginSome(items: readonly BeginItem[]): Promise<Begun[]> {
+    const begun = new Map<BeginItem, Begun>()
+    const free = items.filter(({ intent }) => intent.serializeKey === null)
+    const inTurn = items.filter(({ intent }) => intent.serializeKey !== null)
+    const answers = [
+      ...(free.length > 0 ? await this.#beginFree(free) : []),
+      ...(inTurn.length > 0 ? await this.#beginPending(inTurn) : []),
+    ]
+    for (const [i, item] of [...free, ...inTurn].entries()) begun.set(item, answers[i] ?? missing(item.intent.id))
+    return items.map((item) => begun.get(item) ?? missing(item.intent.id))
+  }
+
+  async #beginFree(items: readonly BeginItem[]): Promise<Begun[]> {
+    const created = await this.#create(items)
+    // Nearly always: nothing to look up, and no two with one id.
+    if (created !== null && created.ids.size === items.length) {
+      const { nowMs } = created
+      return items.map(({ intent, terms }) => ({ created: true, entry: begin(intent, terms, nowMs), nowMs }))
+    }
+    const others = items.map((item) => item.intent.id).filter((id) => created?.ids.has(id) !== true)
+    const standing = others.length === 0 ? new Map<string, Seen>() : await readSeen(this.#database, this.#sql, others)
+    return items.map(({ intent, terms }) => {
+      const seen = standing.get(intent.id)
+      if (seen !== undefined) return { created: false, ...seen }
+      if (created?.ids.has(intent.id) !== true) throw removedMeanwhile(intent.id)
+      const { nowMs } = created
+      const entry = begin(intent, terms, nowMs)
+      // Of two with one id in the batch, the second meets the first one's entry.
+      standing.set(intent.id, { entry, nowMs })
+      return { created: true, entry, nowMs }
+    })
+  }
+
+  /** Those with a `serializeKey` only come to wait for their turn. */
+  async #beginPending(items: readonly BeginItem[]): Promise<Begun[]> {
+    const created = await this.#enqueueNow(
+      items.map(({ intent }, position) => ({ intent, notBefore: null, position })),
+      null,
+    )
+    const standing = await readSeen(
+      this.#database,
+      this.#sql,
+      items.map((item) => item.intent.id),
+    )
+    return items.map(({ intent }) => {
+      const seen = standing.get(intent.id)
+      if (seen === undefined) throw removedMeanwhile(intent.id)
+      return { created: created.delete(intent.id), ...seen }
+    })
+  }
+
+  /** Creates what does not exist yet. */
+  async #create(items: readonly BeginItem[]): Promise<Changed | null> {
+    const batch = this.#batches.take()
+    const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
+    const [only] = items
+    const rows =
+      only !== undefined && items.length === 1
+        ? await this.#database.write('write an intent', this.#sql.beginOne, [...beginValues(only), batch])
+        : await this.#database.write('write an intent', this.#sql.begin, [
+            ...beginColumns(items),
+            batch,
+            longestLeaseMs,
+          ])
+    const created = changedBy(rows)
+    this.#batches.begun(batch, created?.ids ?? NONE, longestLeaseMs)
+    return created
+  }
+
+  /** Writes pending entries in a transaction of their own, and tells how those stand that exist already. */
+  async enqueue(items: readonly EnqueueItem[], channel: string | null): Promise<Enqueued[]> {
+    const created = await this.#enqueueNow(items, channel)
+    // Of two with one id, the first is the new one.
+    const isNew = items.map(({ intent }) => created.delete(intent.id))
+    const others = items.filter((_, i) => isNew[i] === false).map(({ intent }) => intent.id)
+    const standing = others.length === 0 ? new Map<string, Seen>() : await readSeen(this.#database, this.#sql, others)
+    return items.map(({ intent }, i) => {
+      if (isNew[i] === true) return enqueuedNow(intent)
+      const seen = standing.get(intent.id)
+      if (seen === undefined) throw removedMeanwhile(intent.id)
+      const { state, generation, fingerprint } = seen.entry
+      return { created: false, state, generation, fingerprint }
+    })
+  }
+
+  /** Writes pending entries in a transaction of their own: the ids of those that are new. */
+  async #enqueueNow(items: readonly EnqueueItem[], channel: string | null): Promise<Set<string>> {
+    const rows = await this.#database.write('write an intent', this.#sql.enqueue, enqueueTexts(items, channel))
+    return new Set(rows.map((row) => row[0] ?? ''))
+  }
+}
+
+/** How entries stand, by their ids. */
+export async function readSeen(
+  database: Database,
+  sql: Pick<Statements, 'read'>,
+  ids: readonly string[],
+): Promise<Map<string, Seen>> {
+  return byId(await database.read('read entries', sql.read, [ids]))
+}
+
+function missing(id: string): never {
+  throw removedMeanwhile(id)
+}
