@@ -289,6 +289,11 @@ export function intentCases<Tx>(): ConformanceCase<Tx>[] {
         assert.deepEqual(await readEntry(journal, fresh.id), toMicros(enqueue(fresh, createdAtMs, createdAtMs)))
         assert.deepEqual(await readEntry(journal, existing.id), toMicros(entry))
         assert.deepEqual(await journal.enqueue(null, []), [])
+        const alone = world.intent({ hasSettledHandler: true })
+        assert.deepEqual(areNew(await journal.enqueue(null, [{ intent: alone, notBefore: { inMs: LONG_MS } }])), [true])
+        assert.deepEqual(areNew(await journal.enqueue(null, [{ intent: alone, notBefore: null }])), [false])
+        const written = await readEntry(journal, alone.id)
+        assert.deepEqual(written, toMicros(enqueue(alone, written.createdAtMs + LONG_MS, written.createdAtMs)))
       },
     },
     {

@@ -2,7 +2,7 @@ import { type Enqueued, type Intent, JournalError, type NotBefore, type State } 
 import type { Clock } from '../../system/index.js'
 import { bareArray } from './array-literal.js'
 import type { PostgresTransaction } from './client.js'
-import { intentColumns, intentTexts } from './parameters.js'
+import { intentColumns, intentTexts, intentValues } from './parameters.js'
 import type { Statements } from './statements.js'
 
 /** An intent to enqueue, with its place in the caller's order. */
@@ -32,6 +32,11 @@ export function enqueueTexts(items: readonly EnqueueItem[], channel: string | nu
     bareArray(items.map(({ position }) => position)),
     channel,
   ]
+}
+
+/** The parameters of `enqueueOne`. */
+export function enqueueOneValues(item: EnqueueItem, channel: string | null): unknown[] {
+  return [...intentValues(item.intent), notBeforeAt(item), notBeforeIn(item), item.position, channel]
 }
 
 // Two columns, since only the database may add a duration to its clock (P3).

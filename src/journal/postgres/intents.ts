@@ -10,7 +10,7 @@ import {
 import { inOrderOfIds, runApart } from './batch.js'
 import type { Batches } from './batches.js'
 import type { Database } from './database.js'
-import { type EnqueueItem, enqueuedNow, enqueueTexts, removedMeanwhile } from './enqueue.js'
+import { type EnqueueItem, enqueuedNow, enqueueOneValues, enqueueTexts, removedMeanwhile } from './enqueue.js'
 import { beginColumns, beginValues } from './parameters.js'
 import { byId, type Changed, changedBy } from './row.js'
 import type { Statements } from './statements.js'
@@ -21,7 +21,7 @@ export interface BeginItem {
   readonly terms: ClaimTerms
 }
 
-type Sql = Pick<Statements, 'begin' | 'beginOne' | 'enqueue' | 'read'>
+type Sql = Pick<Statements, 'begin' | 'beginOne' | 'enqueue' | 'enqueueOne' | 'read'>
 
 const NONE: ReadonlySet<string> = new Set()
 
@@ -132,7 +132,12 @@ export class Intents {
 
   /** Writes pending entries in a transaction of their own: the ids of those that are new. */
   async #enqueueNow(items: readonly EnqueueItem[], channel: string | null): Promise<Set<string>> {
-    const rows = await this.#database.write('write an intent', this.#sql.enqueue, enqueueTexts(items, channel))
+    const [only] = items
+    const [statement, values] =
+      only !== undefined && items.length === 1
+        ? [this.#sql.enqueueOne, enqueueOneValues(only, channel)]
+        : [this.#sql.enqueue, enqueueTexts(items, channel)]
+    const rows = await this.#database.write('write an intent', statement, values)
     return new Set(rows.map((row) => row[0] ?? ''))
   }
 }

@@ -36,6 +36,14 @@ export function intentTexts(intents: readonly Intent[]): string[] {
   ]
 }
 
+/** The first eleven parameters of `enqueueOne`. */
+export function intentValues(intent: Intent): unknown[] {
+  const { id, namespace, effect, key, generation, reference } = intent
+  const { input, fingerprint, serializeKey, group, hasSettledHandler } = intent
+  const identity = [id, namespace, effect, key, generation, reference]
+  return [...identity, JSON.stringify(input), fingerprint, serializeKey, group, hasSettledHandler]
+}
+
 interface BeginItem {
   readonly intent: Intent
   readonly terms: ClaimTerms

@@ -22,7 +22,7 @@ import {
   totalsOfRun,
   unlistedEntries,
 } from './sql/audit-match.js'
-import { beginEntries, beginEntry, enqueueEntries, standingEntries } from './sql/begin.js'
+import { beginEntries, beginEntry, enqueueEntries, enqueueEntry, standingEntries } from './sql/begin.js'
 import { claimDueEntries, claimEntry, claimFreshEntries, headEntries } from './sql/claim.js'
 import {
   endCompensation,
@@ -62,6 +62,7 @@ const SQL = {
   begin: beginEntries,
   beginOne: beginEntry,
   enqueue: enqueueEntries,
+  enqueueOne: enqueueEntry,
   standing: standingEntries,
   heads: headEntries,
   write: writeChanges,

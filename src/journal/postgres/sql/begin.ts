@@ -122,6 +122,35 @@ FROM created AS c CROSS JOIN (SELECT $15::text AS channel) AS w`,
 })
 
 /**
+ * The same for one entry in a transaction of its own, as `beginEntry` is for `beginEntries`.
+ *
+ * Parameters: $1 id, $2 namespace, $3 effect, $4 key, $5 generation, $6 reference, $7 input (JSON), $8 fingerprint,
+ * $9 serialize_key, $10 group_key, $11 whether it has a `settled` handler, $12 not before or $13 so many microseconds
+ * from now, $14 place in the caller's order, $15 the channel. The row as above; none where there is such an entry already.
+ */
+export const enqueueEntry: StatementFor = (schema) => ({
+  name: 'counterfoil_enqueue_one_1',
+  text: `
+INSERT INTO ${schema}.entries AS e (
+  id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key, group_key,
+  state, fence, due_at, attempts, settlement, created_at, updated_at, position
+) VALUES (
+  $1::uuid, $2::text, $3::text, $4::text, $5::integer, $6::text, $7::json, $8::text, $9::text, $10::text,
+  'pending', 0,
+  coalesce(
+    'epoch'::timestamptz + $12::double precision * interval '1 microsecond',
+    ${NOW} + $13::double precision * interval '1 microsecond',
+    ${NOW}
+  ),
+  0,
+  CASE WHEN $11::boolean THEN 'due' ELSE 'none' END,
+  ${NOW}, ${NOW}, $14::integer
+)
+ON CONFLICT (id) DO NOTHING
+RETURNING e.id::text AS id, CASE WHEN $15::text IS NOT NULL THEN pg_notify($15::text, e.id::text)::text END AS told`,
+})
+
+/**
  * How entries stand that could not be created, in the caller's transaction.
  *
  * Parameters: $1 array of ids.
