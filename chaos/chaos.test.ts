@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseArguments } from './arguments.js'
 import { connectionsTerminated, databaseBlackhole, databaseRestarted, diskFull } from './faults/database.js'
-import { gatewayDown, REQUEST_FAULTS, rateLimited } from './faults/gateway.js'
+import { gatewayDown, gatewayHangs, gatewayUnavailable, REQUEST_FAULTS, rateLimited } from './faults/gateway.js'
 import { clockSkewed, killed } from './faults/processes.js'
 import { redisFlushed } from './faults/redis.js'
 import { runChaos } from './run.js'
@@ -19,6 +19,8 @@ const SCHEDULE: readonly Scheduled[] = [
   { fault: databaseRestarted, when: { atShares: [0.3] } },
   { fault: rateLimited, when: { atShares: [0.35] } },
   { fault: gatewayDown, when: { atShares: [0.55] } },
+  { fault: gatewayUnavailable, when: { atShares: [0.45] } },
+  { fault: gatewayHangs, when: { atShares: [0.75] } },
   { fault: diskFull, when: { atShares: [0.65] } },
 ]
 

@@ -58,7 +58,6 @@ export function shopEffects(gateway: Gateway) {
     timeout: CALL_TIMEOUT_MS,
     leaseGrace: LEASE_GRACE_MS,
     retryDelay: { first: '50ms', longest: '1s' },
-    maxAttempts: 50,
   } as const
   const chargeTip = defineEffect({
     ...times,

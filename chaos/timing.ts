@@ -25,7 +25,7 @@ export const SEARCH_LAG_MS = 300
  */
 export const SETTLES_WITHIN_MS = STOP_MS + LATE_COMMIT_MS + SEARCH_LAG_MS + 1_000
 
-/** How long a partition lasts, and how long the gateway refuses connections. */
+/** How long a partition lasts, and how long the gateway refuses connections, fails or hangs. */
 export const PARTITION_MS = 3_500
 export const OUTAGE_MS = 3_000
 

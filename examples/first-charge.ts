@@ -11,7 +11,11 @@ interface Order {
 }
 
 const stripe = new Stripe(process.env.STRIPE_KEY ?? '')
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
+const pool = new pg.Pool({
+  connectionString: process.env.DATABASE_URL,
+  connectionTimeoutMillis: 3_000, // without these two, a statement waits for ever where the network is cut
+  query_timeout: 6_000,
+})
 
 const chargeOrder = defineEffect({
   name: 'charge-order',

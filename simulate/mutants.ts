@@ -182,7 +182,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a repeat that was not executed clears the doubt about the first call',
     file: APPLY,
-    code: 'return inDoubt(entry, outcome.reason, event.retryInMs, entry.keySpent);',
+    code: 'return inDoubt(spared(entry, event), outcome.reason, event.retryInMs, entry.keySpent);',
     mutation:
       "return { ...unchanged(entry), state: 'pending', doubt: 'clear', dueInMs: event.retryInMs, reason: outcome.reason };",
     breaks: HARM,
@@ -273,7 +273,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'two workers may run one settled handler at the same time',
     file: JOURNAL,
-    code: '|| this.#locked.has(id)',
+    code: '|| this.#locks.has(id)',
     mutation: '',
     breaks: ['I5'],
     withinSeeds: 1_000,
@@ -281,13 +281,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the consequence is committed before the outcome is recorded',
     file: HOLDER,
-    code: 'const retryInMs = this.#retryInMs(entry, outcome)',
+    code: 'const retryInMs = this.#retryInMs(entry, end, uncounted)',
     mutation: `if (outcome.kind === 'executed') {
           const { receipt, externalId } = outcome
           const settled = { kind: 'succeeded', receipt, externalId }
           await this.#context.journal.transaction(async (tx) => this.#effect.settled?.(tx, input.value, settled)).catch(() => null)
         }
-        const retryInMs = this.#retryInMs(entry, outcome)`,
+        const retryInMs = this.#retryInMs(entry, end, uncounted)`,
     breaks: ['I5'],
     withinSeeds: 500,
   },

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FaultRule } from 'counterfoil/testing'
+import type { FaultRule, Fault as GatewayFault } from 'counterfoil/testing'
 import type { Fault } from '../fault.js'
 import { LATE_COMMIT_MS, OUTAGE_MS } from '../timing.js'
+import type { World } from '../world.js'
 
 export const gatewayDown: Fault = {
   name: 'gateway-down',
@@ -12,6 +13,26 @@ export const gatewayDown: Fault = {
     await sleep(OUTAGE_MS)
     await world.gateway.control.acceptConnections()
   },
+}
+
+export const gatewayUnavailable: Fault = {
+  name: 'gateway-unavailable',
+  what: 'the gateway answers everything with 503 for a while',
+  everyMs: 14_000,
+  strike: (world) => outage(world, { kind: 'unavailable' }),
+}
+
+export const gatewayHangs: Fault = {
+  name: 'gateway-hangs',
+  what: 'the gateway takes every request and answers none for a while',
+  everyMs: 16_000,
+  strike: (world) => outage(world, { kind: 'hang' }),
+}
+
+async function outage({ gateway }: World, fault: GatewayFault): Promise<void> {
+  await gateway.control.configure({ outage: fault })
+  await sleep(OUTAGE_MS)
+  await gateway.control.configure({ outage: null })
 }
 
 export const rateLimited: Fault = {

@@ -7,7 +7,7 @@ import {
   databaseSlow,
   diskFull,
 } from './database.js'
-import { gatewayDown, rateLimited } from './gateway.js'
+import { gatewayDown, gatewayHangs, gatewayUnavailable, rateLimited } from './gateway.js'
 import { clockSkewed, deployed, killed, stopped } from './processes.js'
 import { redisFlushed, redisPartitioned, redisRestarted } from './redis.js'
 
@@ -27,5 +27,7 @@ export const FAULTS: readonly Fault[] = [
   redisRestarted,
   redisPartitioned,
   gatewayDown,
+  gatewayUnavailable,
+  gatewayHangs,
   rateLimited,
 ]

@@ -4,23 +4,36 @@ import {
   type Entry,
   type FindResult,
   isUnreachable,
-  NotExecuted,
+  newsOf,
   type Outcome,
+  type Reason,
   Rejected,
   reasonOfError,
+  type ServiceNews,
   toJsonLossy,
 } from '../protocol/index.js'
 import type { Clock } from '../system/index.js'
 import { externalIdOf, type RuntimeEffect } from './effect.js'
-import type { CallNews, Permit } from './guards/index.js'
+import { type CallNews, LONGEST_PAUSE_MS, type Permit } from './guards/index.js'
+
+/** How asking the service for something ended, whatever was asked. */
+interface AskedEnd {
+  /** What it tells of the service. */
+  readonly news: ServiceNews | null
+  /** How long not to ask again for this entry, as far as the service is obeyed; 0: it did not say. */
+  readonly pauseMs: number
+}
 
 /** How a call to the service ended. */
-export interface CallEnd {
+export interface CallEnd extends AskedEnd {
   readonly outcome: Outcome
   /** Nothing of it can still be on its way from here. False when it was abandoned at its deadline. */
   readonly callOver: boolean
-  /** It is known not to have reached the service at all. */
-  readonly unreached: boolean
+}
+
+/** How a look-up ended. */
+export interface FindEnd extends AskedEnd {
+  readonly result: FindResult
 }
 
 /** What a call is made with. */
@@ -46,18 +59,41 @@ export async function execute<Tx>(
   input: unknown,
   terms: CallTerms,
 ): Promise<CallEnd> {
-  if (terms.clock.monotonicMs() >= terms.deadlineMs) return { outcome: TOO_LATE, callOver: true, unreached: false }
+  if (terms.clock.monotonicMs() >= terms.deadlineMs) return notMade(TOO_LATE)
   terms.permit.start()
   const ended = await withDeadline(entry, terms, (call) => effect.provider.execute(input, call))
   if (ended === ABANDONED) {
-    terms.permit.end({ reached: null, retryAfterMs: null })
-    return { outcome: TIMED_OUT, callOver: false, unreached: false }
+    terms.permit.end(ILL)
+    return { outcome: TIMED_OUT, callOver: false, news: 'ill', pauseMs: 0 }
   }
   const outcome = outcomeOf(effect, ended)
-  const unreached = outcome.kind === 'not_executed' && !ended.ok && isUnreachable(ended.error)
-  const retryAfterMs = outcome.kind === 'not_executed' ? outcome.retryAfterMs : null
-  terms.permit.end({ reached: !unreached, retryAfterMs })
-  return { outcome, callOver: true, unreached }
+  const news = newsOfCall(outcome, ended)
+  terms.permit.end(news)
+  return { outcome, callOver: true, news: news.service, pauseMs: pauseOf(outcome) }
+}
+
+/** The end of a call that was not made after all. */
+export function notMade(outcome: Outcome): CallEnd {
+  return { outcome, callOver: true, news: null, pauseMs: 0 }
+}
+
+const WELL: CallNews = { service: 'well', retryAfterMs: null }
+const REACHABLE: CallNews = { service: 'reachable', retryAfterMs: null }
+const ILL: CallNews = { service: 'ill', retryAfterMs: null }
+
+function newsOfCall(outcome: Outcome, ended: Ended): CallNews {
+  if (ended.ok) return WELL
+  const service = newsOf(outcome, outcome.kind === 'not_executed' && isUnreachable(ended.error))
+  // One that is well speaks of this call alone.
+  return service === 'well' ? WELL : { service, retryAfterMs: retryAfterOf(outcome) }
+}
+
+function retryAfterOf(outcome: Outcome): number | null {
+  return outcome.kind === 'not_executed' || outcome.kind === 'unknown' ? (outcome.retryAfterMs ?? null) : null
+}
+
+function pauseOf(outcome: Outcome): number {
+  return Math.min(retryAfterOf(outcome) ?? 0, LONGEST_PAUSE_MS)
 }
 
 const TOO_LATE: Outcome = {
@@ -90,13 +126,23 @@ export async function find<Tx>(
   entry: Entry,
   input: unknown,
   terms: CallTerms,
-): Promise<FindResult> {
+): Promise<FindEnd> {
   const ask = effect.provider.find
-  if (ask === undefined)
-    return { kind: 'could_not_ask', reason: { code: 'no_find', message: 'The provider has no find.' } }
+  if (ask === undefined) return notAsked({ code: 'no_find', message: 'The provider has no find.' })
   terms.permit.start()
   const ended = await withDeadline(entry, terms, (call) => ask.call(effect.provider, input, call))
-  terms.permit.end(newsOfFind(ended))
+  const outcome = ended === ABANDONED ? TIMED_OUT : outcomeOf(effect, ended)
+  const news = newsOfFind(outcome, ended)
+  terms.permit.end(news)
+  return { result: resultOf(effect, ended), news: news.service, pauseMs: pauseOf(outcome) }
+}
+
+/** The end of a look-up that was not made. */
+export function notAsked(reason: Reason): FindEnd {
+  return { result: { kind: 'could_not_ask', reason }, news: null, pauseMs: 0 }
+}
+
+function resultOf<Tx>(effect: RuntimeEffect<Tx>, ended: Ended | typeof ABANDONED): FindResult {
   if (ended === ABANDONED) {
     return { kind: 'could_not_ask', reason: { code: 'timeout', message: 'The look-up did not end by its deadline.' } }
   }
@@ -120,14 +166,9 @@ export async function find<Tx>(
   }
 }
 
-function newsOfFind(ended: Ended | typeof ABANDONED): CallNews {
-  if (ended === ABANDONED) return { reached: null, retryAfterMs: null }
-  if (ended.ok) return { reached: true, retryAfterMs: null }
-  const { error } = ended
-  return {
-    reached: !isUnreachable(error),
-    retryAfterMs: error instanceof NotExecuted ? error.retryAfterMs : null,
-  }
+function newsOfFind(outcome: Outcome, ended: Ended | typeof ABANDONED): CallNews {
+  const news = ended === ABANDONED ? ILL : newsOfCall(outcome, ended)
+  return news.service === 'well' ? REACHABLE : news
 }
 
 type Ended = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }

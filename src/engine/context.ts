@@ -1,10 +1,13 @@
-import type { EffectIdentity, Journal, LeaseService, Reason, Seen } from '../protocol/index.js'
+import type { EffectIdentity, Entry, Journal, LeaseService, Reason, Seen } from '../protocol/index.js'
 import type { Retention } from '../retention/index.js'
 import type { Clock, Randomness } from '../system/index.js'
 import type { RuntimeEffect } from './effect.js'
 import type { Guards } from './guards/index.js'
 
-/** What an application may listen to. Hooks are told after the fact, and what they throw changes nothing. */
+/**
+ * What an application may listen to. Hooks are told after the fact, and what they throw changes nothing. They are told
+ * at most once, by the process that wrote it down, and not at all if that one ends before: the journal is the truth.
+ */
 export interface Hooks {
   /** An outcome is not known; the resolver goes on. */
   readonly onInDoubt?: (entry: EffectIdentity, reason: Reason | null) => void
@@ -53,6 +56,11 @@ export function tell(hook: (() => void) | undefined, onError?: (error: unknown) 
       // Even the error hook throws: there is nobody left to tell.
     }
   }
+}
+
+/** Tells that an entry has come to be parked. */
+export function tellParked({ onParked, onError }: Hooks, entry: Entry): void {
+  tell(() => onParked?.(identityOf(entry), entry.reason), onError)
 }
 
 /** The parts of an entry that errors and hooks speak of. */

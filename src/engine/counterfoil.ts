@@ -17,7 +17,7 @@ import type { LeaseOptions } from './acquire-lease.js'
 import { answerOf } from './answer.js'
 import { type Compensated, type CompensateOptions, Compensator } from './compensate.js'
 import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } from './compensate-group.js'
-import { type Context, type Hooks, identityOf } from './context.js'
+import { type Context, type Hooks, identityOf, tell } from './context.js'
 import { Core } from './core.js'
 import { Drive, type DriveOrder } from './drive.js'
 import { aboveZero, type Effect, type RuntimeEffect } from './effect.js'
@@ -140,7 +140,11 @@ export class Counterfoil<Tx = unknown> {
       randomness,
       hooks: options.hooks ?? {},
       settledTimeoutMs: aboveZero(toMs(options.settledTimeout ?? '1m', 'settledTimeout'), 'settledTimeout'),
-      guards: new Guards(effects.values(), { clock, randomness }),
+      guards: new Guards(effects.values(), {
+        clock,
+        randomness,
+        onError: (error) => tell(() => options.hooks?.onError?.(error)),
+      }),
       retention: retentionOf(options.retention ?? {}, { namespace, effects: [...effects.keys()] }),
     }
     this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})

@@ -165,7 +165,7 @@ describe('the dispatcher', () => {
         if (order.id === 'order-0') throw new NotExecuted('poison', 'This order can never be made.')
         return good.execute(order, call)
       }
-      return [{ provider: { ...good, execute } as typeof good, maxAttempts: 3, concurrency: 1 }]
+      return [{ provider: { ...good, execute } as typeof good, maxAttempts: 3, patience: 0, concurrency: 1 }]
     })
     await counterfoil.enqueueMany(first, orders(20))
     await counterfoil.start()

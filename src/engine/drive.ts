@@ -156,12 +156,17 @@ export class Drive<Tx> {
   async #step(seen: Seen): Promise<Seen> {
     const { entry, nowMs } = seen
     const freeAtMs = Math.max(entry.dueAtMs ?? nowMs, entry.leaseUntilMs ?? nowMs)
-    const delayMs = Math.max(freeAtMs > nowMs ? freeAtMs - nowMs + 1 : 0, this.#lookAgainMs)
+    const delayMs = Math.max(freeAtMs > nowMs ? freeAtMs - nowMs + 1 : 0, this.#lookAgainMs, this.#pausedForMs(entry))
     if (delayMs > 0) {
       const changed = await this.#core.waiters.next(entry, delayMs)
       if (changed !== null) return changed
     }
     return this.#core.slots.use(() => this.#takeInTurn(entry))
+  }
+
+  /** A first call waits for nobody; a repeated one comes when the service has said that it may (Retry-After). */
+  #pausedForMs({ attempts }: Entry): number {
+    return attempts === 0 ? 0 : this.#core.context.guards.of(this.#order.effect).pausedForMs
   }
 
   async #takeInTurn(entry: Entry): Promise<Seen> {

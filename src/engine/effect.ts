@@ -51,14 +51,27 @@ export interface EffectDefinition<Input, Receipt, Tx, Raw> {
   readonly timeout?: Duration
   /** Kept back after a call for writing down what came of it: the lease lasts `timeout` + this. Default 10 s; raise it if your database stalls for longer. */
   readonly leaseGrace?: Duration
-  /** Calls in one generation before it is parked; calls that did not reach the service do not count. Default 10. */
+  /**
+   * Calls in one generation before it is parked, once `patience` is over too. Calls that say nothing of this entry do not
+   * count: the service was not reached, told everybody to wait, or is known to be ill. Default 10.
+   */
   readonly maxAttempts?: number
+  /**
+   * For at least this long after its first call it is tried again, however many calls that takes: an outage shall park
+   * nothing merely because the delays are short. Default 1 h. 0: `maxAttempts` alone decides.
+   */
+  readonly patience?: Duration
   /** Entries of this effect that `start()`'s loop carries at the same time in one process. Default: as many as it carries at all. */
   readonly concurrency?: number
-  /** Look-ups in a row that could not ask before it is parked. Default 50 (more than a day, with the default delays an hour apart at most). */
+  /**
+   * Look-ups in a row that could not ask before it is parked; in an outage that is known they do not count. Default 64:
+   * with the default delays more than a day, and two days at most.
+   */
   readonly maxFindFailures?: number
-  /** Default: 250 ms, doubling up to 1 min. */
+  /** Between calls. Default: 250 ms, doubling up to 1 min. */
   readonly retryDelay?: RetryDelay
+  /** Between look-ups that could not ask, never less than half of it. Default: from `retryDelay.first`, doubling up to 1 h. */
+  readonly findDelay?: Partial<RetryDelay>
   /** Tries of the `settled` handler before it is dead. Default 20. */
   readonly settledAttempts?: number
 }
@@ -78,6 +91,8 @@ export interface RuntimeEffect<Tx> {
   readonly leaseMs: number
   readonly retryFirstMs: number
   readonly retryLongestMs: number
+  readonly findFirstMs: number
+  readonly findLongestMs: number
   readonly settledAttempts: number
   /** Infinity: no bound of its own. */
   readonly concurrency: number
@@ -120,18 +135,15 @@ export function define<Input, Receipt, Tx = unknown, Raw = Input>(
   const limits = {
     timeoutMs: aboveZero(toMs(definition.timeout ?? '30s', `${name}: timeout`), `${name}: timeout`),
     maxAttempts: aboveZero(definition.maxAttempts ?? 10, `${name}: maxAttempts`),
-    maxFindFailures: aboveZero(definition.maxFindFailures ?? 50, `${name}: maxFindFailures`),
+    patienceMs: toMs(definition.patience ?? '1h', `${name}: patience`),
+    maxFindFailures: aboveZero(definition.maxFindFailures ?? 64, `${name}: maxFindFailures`),
   }
   const graceMs = aboveZero(toMs(definition.leaseGrace ?? '10s', `${name}: leaseGrace`), `${name}: leaseGrace`)
   const effect: EffectDefinition<Input, Receipt, Tx, Raw> & Pick<RuntimeEffect<Tx>, NumbersOfEffect> = {
     ...definition,
     capabilities: capabilitiesOf(definition.provider, limits, name),
     leaseMs: limits.timeoutMs + graceMs,
-    retryFirstMs: aboveZero(
-      toMs(definition.retryDelay?.first ?? '250ms', `${name}: retryDelay.first`),
-      `${name}: retryDelay.first`,
-    ),
-    retryLongestMs: toMs(definition.retryDelay?.longest ?? '1m', `${name}: retryDelay.longest`),
+    ...delaysOf(definition, name),
     settledAttempts: aboveZero(definition.settledAttempts ?? 20, `${name}: settledAttempts`),
     concurrency: checkConcurrency(definition.concurrency, name),
   }
@@ -139,9 +151,25 @@ export function define<Input, Receipt, Tx = unknown, Raw = Input>(
   return Object.freeze(effect) as unknown as Effect<Raw, Receipt, Tx>
 }
 
+function delaysOf(
+  { retryDelay, findDelay }: { readonly retryDelay?: RetryDelay; readonly findDelay?: Partial<RetryDelay> },
+  name: string,
+) {
+  const first = retryDelay?.first ?? '250ms'
+  const firstOf = (delay: Duration, option: string) => aboveZero(toMs(delay, option), option)
+  return {
+    retryFirstMs: firstOf(first, `${name}: retryDelay.first`),
+    retryLongestMs: toMs(retryDelay?.longest ?? '1m', `${name}: retryDelay.longest`),
+    findFirstMs: firstOf(findDelay?.first ?? first, `${name}: findDelay.first`),
+    findLongestMs: toMs(findDelay?.longest ?? '1h', `${name}: findDelay.longest`),
+  }
+}
+
 type NumbersOfEffect =
   | 'capabilities'
   | 'concurrency'
+  | 'findFirstMs'
+  | 'findLongestMs'
   | 'leaseMs'
   | 'retryFirstMs'
   | 'retryLongestMs'

@@ -9,6 +9,7 @@ import {
   type Seen,
 } from '../protocol/index.js'
 import { find } from './call.js'
+import { tellParked } from './context.js'
 import type { Core } from './core.js'
 import type { RuntimeEffect } from './effect.js'
 import { readInput } from './prepare.js'
@@ -23,7 +24,9 @@ export async function settleByEvidence<Tx>(core: Core<Tx>, seen: Seen, evidence:
   if (!acceptsEvidence(seen.entry, seen.nowMs) || (state !== 'in_doubt' && state !== 'parked')) return null
   const change = evidenceChange(seen.entry, evidence)
   const after = await core.context.journal.settleByEvidence({ id, fence, state, change })
-  if (after !== null) await announce(core, after)
+  if (after === null) return null
+  if (after.entry.state === 'parked' && state !== 'parked') tellParked(core.context.hooks, after.entry)
+  await announce(core, after)
   return after
 }
 
@@ -47,8 +50,8 @@ export async function lookUp<Tx>(core: Core<Tx>, effect: RuntimeEffect<Tx>, seen
   const { entry, nowMs } = seen
   const deadlineMs = clock.monotonicMs() + effect.capabilities.limits.timeoutMs
   const input = await readInput(effect, entry.input)
-  const permit = core.context.guards.of(effect).begin()
-  const result = await find(effect, entry, input, { clock, deadlineMs, permit })
+  const permit = core.context.guards.of(effect).begin(entry.id)
+  const { result } = await find(effect, entry, input, { clock, deadlineMs, permit })
   // `nowMs` is from before the question, so that an absence is never believed too early.
   const proven = result.kind === 'absent' && nowMs > (entry.lastDeadlineAtMs ?? nowMs) + lag.settlesWithinMs
   return { result, proven }

@@ -1,5 +1,6 @@
 import {
   type Change,
+  countsAgainstEntry,
   decide,
   type Entry,
   type Event,
@@ -14,9 +15,9 @@ import {
   transition,
   type Written,
 } from '../protocol/index.js'
-import { backoffMs } from './backoff.js'
-import { execute, find } from './call.js'
-import { type Context, type Held, identityOf, tell } from './context.js'
+import { backoffMs, lookUpDelayMs } from './backoff.js'
+import { type CallEnd, execute, find, notAsked, notMade } from './call.js'
+import { type Context, type Held, identityOf, tell, tellParked } from './context.js'
 import type { RuntimeEffect } from './effect.js'
 import type { Permit, ServiceGuard } from './guards/index.js'
 import { readInput } from './prepare.js'
@@ -50,7 +51,7 @@ export class Holder<Tx> {
   }
 
   async carry(held: Held): Promise<Seen | null> {
-    const first = this.#guard.begin()
+    const first = this.#guard.begin(held.entry.id)
     this.#permit = first
     try {
       const seen = held.entry.state === 'executing' ? await this.#call(held) : await this.#resolve(held)
@@ -62,8 +63,8 @@ export class Holder<Tx> {
     }
   }
 
-  #takePermit(): Permit {
-    const permit = this.#permit ?? this.#guard.begin()
+  #takePermit(entry: Entry): Permit {
+    const permit = this.#permit ?? this.#guard.begin(entry.id)
     this.#permit = null
     return permit
   }
@@ -74,14 +75,17 @@ export class Holder<Tx> {
     const { limits } = this.#effect.capabilities
     const reading = this.#input(entry)
     const input = reading instanceof Promise ? await reading : reading
-    const permit = this.#takePermit()
-    const { outcome, callOver, unreached } = input.ok
+    const permit = this.#takePermit(entry)
+    const end = input.ok
       ? await execute(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs, permit })
-      : { outcome: unreadable(input.error), callOver: true, unreached: false }
+      : notMade(unreadable(input.error))
     permit.giveBack()
-    const retryInMs = this.#retryInMs(entry, outcome)
-    const { maxAttempts } = limits
-    return this.#record(entry, { type: 'attempt_ended', outcome, callOver, unreached, retryInMs, maxAttempts })
+    const { outcome, callOver, news } = end
+    const uncounted = !countsAgainstEntry(news, permit.begunInOutage)
+    const retryInMs = this.#retryInMs(entry, end, uncounted)
+    const { maxAttempts, patienceMs } = limits
+    const ended = { outcome, callOver, uncounted, retryInMs, maxAttempts, patienceMs }
+    return this.#record(entry, { type: 'attempt_ended', ...ended })
   }
 
   /** The entry is in doubt: end the doubt by evidence, or wait, or park it. */
@@ -119,17 +123,18 @@ export class Holder<Tx> {
   }
 
   async #find({ entry, nowMs, askedAtMs }: Held, step: FindStep): Promise<Seen | null> {
-    const { clock, randomness } = this.#context
+    const { clock } = this.#context
     const { limits } = this.#effect.capabilities
     const input = await this.#input(entry)
-    const permit = this.#takePermit()
-    const result = input.ok
+    const permit = this.#takePermit(entry)
+    const { result, news, pauseMs } = input.ok
       ? await find(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs, permit })
-      : { kind: 'could_not_ask' as const, reason: reasonOfError(input.error) }
+      : notAsked(reasonOfError(input.error))
     permit.giveBack()
-    const retryInMs = backoffMs(randomness, entry.findFailures + 1, this.#effect)
+    const uncounted = !countsAgainstEntry(news, permit.begunInOutage)
+    const retryInMs = Math.max(pauseMs, this.#findAgainInMs(entry, uncounted))
     const { leaseMs } = this.#effect
-    const event = resolveByFind(entry, step, result, { limits, leaseMs, retryInMs, askedAtMs: nowMs })
+    const event = resolveByFind(entry, step, result, { limits, leaseMs, retryInMs, uncounted, askedAtMs: nowMs })
     // A proven absence stays one, so that this call's time counts from now.
     return event.type === 'attempt_started'
       ? this.#callAgain(entry, event, clock.monotonicMs())
@@ -174,19 +179,29 @@ export class Holder<Tx> {
     )
   }
 
-  #retryInMs(entry: Entry, outcome: Outcome): number {
+  #retryInMs(entry: Entry, { outcome, pauseMs }: CallEnd, uncounted: boolean): number {
     // Nothing is tried again after the usual end, and every effect comes through here.
     if (outcome.kind === 'executed') return 0
-    const asked = outcome.kind === 'not_executed' ? (outcome.retryAfterMs ?? 0) : 0
-    // Calls that did not reach the service are not counted by the entry: their number is the service's.
-    const tries = Math.max(entry.attempts, Math.min(this.#guard.failuresInARow, LONG_OUTAGE))
-    return Math.max(asked, backoffMs(this.#context.randomness, tries, this.#effect))
+    const tries = uncounted ? Math.max(entry.attempts, this.#failuresOfService) : entry.attempts
+    return Math.max(pauseMs, backoffMs(this.#context.randomness, tries, this.#effect))
+  }
+
+  /** What does not count is the service's matter, whose probes show soon when it is over. */
+  #findAgainInMs(entry: Entry, uncounted: boolean): number {
+    const { randomness } = this.#context
+    if (uncounted) return backoffMs(randomness, Math.max(1, this.#failuresOfService), this.#effect)
+    return lookUpDelayMs(randomness, entry.findFailures + 1, this.#effect)
+  }
+
+  /** Calls that do not count for the entry: their number is the service's. */
+  get #failuresOfService(): number {
+    return Math.min(this.#guard.failuresInARow, LONG_OUTAGE)
   }
 
   #tellState(entry: Entry): void {
     const { hooks } = this.#context
     if (entry.state === 'in_doubt') tell(() => hooks.onInDoubt?.(identityOf(entry), entry.reason), hooks.onError)
-    if (entry.state === 'parked') tell(() => hooks.onParked?.(identityOf(entry), entry.reason), hooks.onError)
+    if (entry.state === 'parked') tellParked(hooks, entry)
   }
 }
 

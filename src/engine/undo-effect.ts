@@ -57,7 +57,7 @@ function undoEffectOf<Tx>(
     const problem = `its name has ${effect.name.length} characters, which leaves no room for ${JSON.stringify(UNDO_SUFFIX)}`
     throw new ConfigurationError(`The effect ${JSON.stringify(effect.name)} can be undone, but ${problem}.`)
   }
-  const { timeoutMs, maxAttempts, maxFindFailures } = effect.capabilities.limits
+  const { timeoutMs, maxAttempts, patienceMs, maxFindFailures } = effect.capabilities.limits
   return define<UndoInput, unknown, Tx>({
     name,
     key: (input) => undoKeyOf(input.externalId, input.refundKey),
@@ -71,8 +71,10 @@ function undoEffectOf<Tx>(
     timeout: timeoutMs,
     leaseGrace: effect.leaseMs - timeoutMs,
     maxAttempts,
+    patience: patienceMs,
     maxFindFailures,
     retryDelay: { first: effect.retryFirstMs, longest: effect.retryLongestMs },
+    findDelay: { first: effect.findFirstMs, longest: effect.findLongestMs },
     // It only writes to the journal: as long as that can be reached again, it ends.
     settledAttempts: Number.MAX_SAFE_INTEGER,
   })

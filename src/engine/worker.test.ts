@@ -15,7 +15,7 @@ const EXECUTED: Event = {
   type: 'attempt_ended',
   outcome: { kind: 'executed', receipt: { id: 'any' }, externalId: 'any' },
   callOver: true,
-  unreached: false,
+  uncounted: false,
   retryInMs: 0,
   maxAttempts: 1,
 }

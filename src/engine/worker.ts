@@ -30,6 +30,9 @@ const LOOK_ASIDE_MS = 250
 /** How long to sleep while something is due that cannot be taken; longer, where it has long been so. */
 const DUE_ELSEWHERE_MS = 100
 
+/** How many entries whose turn it is to choose from, where those that nobody has begun are wanted. */
+const HEADS_IN_SIGHT = 64
+
 const JOURNAL_RETRY = { retryFirstMs: 100, retryLongestMs: 5_000 }
 
 /**
@@ -69,7 +72,7 @@ export class Worker<Tx> {
     const { namespace, effects } = core.context
     this.#terms = [...effects.values()].map((effect) => ({ namespace, effect: effect.name, ...core.newTerms(effect) }))
     this.#turnPause = new Pause(core.context, JOURNAL_RETRY)
-    this.#budget = new Budget(core.context, this.#terms)
+    this.#budget = new Budget(core.context, this.#terms, options.concurrency)
     this.#lostHandlers = new LostHandlers(core, {
       terms: this.#terms,
       stopping: this.#stopping.signal,
@@ -128,11 +131,11 @@ export class Worker<Tx> {
       return 0
     }
     let taken = 0
-    for (const share of this.#budget.shares()) taken += await this.#takeDue(share, free - taken)
+    for (const share of this.#budget.shares(free)) taken += await this.#takeDue(share, free - taken)
     // Whether it is the turn of these shows when they are taken; another process may be acting for their key.
     let tried = 0
     if (this.#hasTurns || this.#mayLookAside()) {
-      for (const share of this.#budget.shares()) tried += await this.#takeHeads(share, free - taken - tried)
+      for (const share of this.#budget.shares(free - taken)) tried += await this.#takeHeads(share, free - taken - tried)
       this.#lookedAsideAtMs = this.#core.context.clock.monotonicMs()
     }
     if (taken + tried === 0 || this.#lostHandlers.mayLook()) taken += await this.#lostHandlers.take()
@@ -161,20 +164,22 @@ export class Worker<Tx> {
     return this.#core.context.clock.monotonicMs() - this.#lookedAsideAtMs >= LOOK_ASIDE_MS
   }
 
-  async #takeDue({ terms, free }: Share, places: number): Promise<number> {
+  async #takeDue({ terms, free, first }: Share, places: number): Promise<number> {
     const { journal, clock } = this.#core.context
     const limit = Math.min(places, free())
     if (limit <= 0) return 0
     const askedAtMs = clock.monotonicMs()
-    const claimed = await journal.claimDue(terms, limit)
+    const claimed = await journal.claimDue(terms, limit, first)
     for (const seen of claimed) this.#take(seen.entry, (effect) => this.#carry(effect, { ...seen, askedAtMs }))
     return claimed.length
   }
 
-  async #takeHeads({ terms, free }: Share, places: number): Promise<number> {
+  async #takeHeads({ terms, free, first }: Share, places: number): Promise<number> {
     const limit = Math.min(places, free())
     if (limit <= 0 || !this.#turnPause.isOver) return 0
-    const heads = this.#notUnderWay(await this.#core.context.journal.heads(terms, limit))
+    // Begun ones stand first; where fresh ones are wanted, they are behind them.
+    const inSight = first === 'fresh' ? Math.max(limit, HEADS_IN_SIGHT) : limit
+    const heads = this.#notUnderWay(await this.#core.context.journal.heads(terms, inSight)).slice(-limit)
     for (const head of heads) this.#take(head, (effect) => this.#carryInTurn(effect, head))
     return heads.length
   }

@@ -39,6 +39,11 @@ export interface NotExecutedOptions extends ErrorOptions {
    * not count as an attempt. Default: whether `cause` says so.
    */
   readonly unreachable?: boolean
+  /**
+   * The service says it to everybody for a while (429, 503, maintenance): the call does not count as an attempt, and
+   * dispatchers leave the service alone if it says so again and again. Default: whether there is a `retryAfterMs`.
+   */
+  readonly notNow?: boolean
 }
 
 /** Throw it when it surely did not happen and may be tried again (connection refused, rate limited). */
@@ -46,12 +51,12 @@ export class NotExecuted extends Answer {
   readonly retryAfterMs: number | null
   /** What its thrower said of whether the service could be reached; null: nothing. */
   readonly unreachable: boolean | null
+  readonly notNow: boolean
   constructor(code: string, message: string, options: NotExecutedOptions = {}) {
     super(reasonOf(code, message, options.detail), causeOf(options))
-    const retryAfterMs = options.retryAfterMs ?? Number.NaN
-    // Services send all sorts of Retry-After; a nonsensical one must not reach the journal.
-    this.retryAfterMs = Number.isFinite(retryAfterMs) && retryAfterMs >= 0 ? retryAfterMs : null
+    this.retryAfterMs = sensible(options.retryAfterMs)
     this.unreachable = options.unreachable ?? null
+    this.notNow = options.notNow ?? this.retryAfterMs !== null
   }
 }
 
@@ -59,14 +64,25 @@ export interface OutcomeUnknownOptions extends ErrorOptions {
   readonly detail?: JsonValue
   /** Asking again with the same key would only repeat this non-answer (a stored 500). Default false. */
   readonly keySpent?: boolean
+  /** The service asked not to be called sooner (Retry-After). */
+  readonly retryAfterMs?: number
+  /**
+   * It is this call's own matter (another with its key is under way), and no sign that the service is ill. Default
+   * false: many such answers in a row count as an outage, in which dispatchers leave the service alone.
+   */
+  readonly serviceWell?: boolean
 }
 
 /** Throw it when it may or may not have happened. This is also what any unrecognised error means. */
 export class OutcomeUnknown extends Answer {
   readonly keySpent: boolean
+  readonly retryAfterMs: number | null
+  readonly serviceWell: boolean
   constructor(code: string, message: string, options: OutcomeUnknownOptions = {}) {
     super(reasonOf(code, message, options.detail), causeOf(options))
     this.keySpent = options.keySpent ?? false
+    this.retryAfterMs = sensible(options.retryAfterMs)
+    this.serviceWell = options.serviceWell ?? false
   }
 }
 
@@ -79,10 +95,19 @@ export function reasonOfAnswer(error: unknown): Reason | undefined {
 export function outcomeOfAnswer(error: unknown): Exclude<Outcome, { kind: 'executed' }> | undefined {
   if (error instanceof Rejected) return { kind: 'rejected', reason: error.reason, settlesDoubt: error.settlesDoubt }
   if (error instanceof NotExecuted) {
-    return { kind: 'not_executed', reason: error.reason, retryAfterMs: error.retryAfterMs }
+    const { reason, retryAfterMs, notNow } = error
+    return { kind: 'not_executed', reason, retryAfterMs, notNow }
   }
-  if (error instanceof OutcomeUnknown) return { kind: 'unknown', reason: error.reason, keySpent: error.keySpent }
+  if (error instanceof OutcomeUnknown) {
+    const { reason, keySpent, retryAfterMs, serviceWell } = error
+    return { kind: 'unknown', reason, keySpent, retryAfterMs, serviceWell }
+  }
   return undefined
+}
+
+// Services send all sorts of Retry-After; a nonsensical one must not reach the journal.
+function sensible(retryAfterMs: number | undefined): number | null {
+  return retryAfterMs !== undefined && Number.isFinite(retryAfterMs) && retryAfterMs >= 0 ? retryAfterMs : null
 }
 
 // What a service wrote may hold anything; a reason that cannot be stored would cost us what it says.

@@ -1,4 +1,5 @@
 import { assertCallEndsInsideLease } from './claim.js'
+import { mayTryAgain } from './decide.js'
 import type { Entry, JournalTime, Settlement, State } from './entry.js'
 import { ProtocolViolation } from './errors.js'
 import type { JsonValue } from './json-value.js'
@@ -21,15 +22,28 @@ export type Event =
       readonly type: 'attempt_ended'
       readonly outcome: Outcome
       readonly callOver: boolean
-      /** The service was not reached at all: the call does not count as an attempt, so that an outage uses none up. */
-      readonly unreached?: boolean
+      /**
+       * It says nothing of this entry (protocol `countsAgainstEntry`): it does not count as an attempt, so that an outage
+       * uses none up. Default false.
+       */
+      readonly uncounted?: boolean
       readonly retryInMs: number
       readonly maxAttempts: number
+      /** As in `Limits`. Default 0. */
+      readonly patienceMs?: number
     }
   | { readonly type: 'found'; readonly receipt: JsonValue; readonly externalId: string | null }
   | { readonly type: 'found_rejected'; readonly reason: Reason }
-  /** The doubt could not be ended yet. `findFailed` says why the service could not be asked, where that was it (P5). */
-  | { readonly type: 'postponed'; readonly dueInMs: number; readonly findFailed: Reason | null }
+  /**
+   * The doubt could not be ended yet. `findFailed` says why the service could not be asked, where that was it (P5);
+   * `uncounted`: as of a call.
+   */
+  | {
+      readonly type: 'postponed'
+      readonly dueInMs: number
+      readonly findFailed: Reason | null
+      readonly uncounted?: boolean
+    }
   /** `knownAbsent`: it is proven not to have happened, so that a person may ask for a new generation. */
   | { readonly type: 'parked'; readonly reason: Reason; readonly knownAbsent: boolean }
 
@@ -101,7 +115,7 @@ export function transition(entry: Entry, event: Event): Change {
       return {
         ...unchanged(entry),
         dueInMs: event.dueInMs,
-        findFailures: event.findFailed === null ? 0 : entry.findFailures + 1,
+        findFailures: findFailuresAfter(entry, event),
         reason: event.findFailed ?? entry.reason,
       }
     case 'parked':
@@ -113,6 +127,12 @@ export function transition(entry: Entry, event: Event): Change {
         reason: event.reason,
       }
   }
+}
+
+// An uncounted failure is no answer either: what was counted stays.
+function findFailuresAfter({ findFailures }: Entry, event: Event & { type: 'postponed' }): number {
+  if (event.findFailed === null) return 0
+  return event.uncounted === true ? findFailures : findFailures + 1
 }
 
 function attemptEnded(entry: Entry, event: Event & { type: 'attempt_ended' }): Change {
@@ -127,22 +147,24 @@ function attemptEnded(entry: Entry, event: Event & { type: 'attempt_ended' }): C
         ? inDoubt(entry, outcome.reason, event.retryInMs, true)
         : rejected(entry, outcome.reason)
     case 'not_executed':
-      if (event.unreached === true) return notReached(entry, event, outcome.reason)
-      if (earlierDoubt) return inDoubt(entry, outcome.reason, event.retryInMs, entry.keySpent)
-      return entry.attempts < event.maxAttempts
-        ? { ...unchanged(entry), state: 'pending', dueInMs: event.retryInMs, reason: outcome.reason }
+      if (earlierDoubt) return inDoubt(spared(entry, event), outcome.reason, event.retryInMs, entry.keySpent)
+      return isWorthMore(entry, event)
+        ? { ...unchanged(spared(entry, event)), state: 'pending', dueInMs: event.retryInMs, reason: outcome.reason }
         : { ...unchanged(entry), state: 'parked', reason: exhausted(entry, outcome.reason) }
     case 'unknown':
-      return inDoubt(entry, outcome.reason, event.retryInMs, entry.keySpent || outcome.keySpent)
+      return inDoubt(spared(entry, event), outcome.reason, event.retryInMs, entry.keySpent || outcome.keySpent)
   }
 }
 
-function notReached(entry: Entry, { retryInMs }: Event & { type: 'attempt_ended' }, reason: Reason): Change {
+/** The entry as it was before a call that does not count, with one more left to it at least. */
+function spared(entry: Entry, { uncounted, maxAttempts }: Event & { type: 'attempt_ended' }): Entry {
   // Never below 1: an entry that was sent has an attempt, and the key's window counts from it.
-  const attempts = Math.max(1, entry.attempts - 1)
-  return entry.inDoubtSinceMs === null
-    ? { ...unchanged(entry), state: 'pending', dueInMs: retryInMs, reason, attempts }
-    : { ...inDoubt(entry, reason, retryInMs, entry.keySpent), attempts }
+  return uncounted === true ? { ...entry, attempts: Math.max(1, Math.min(entry.attempts, maxAttempts) - 1) } : entry
+}
+
+// `updatedAtMs` of an entry under way is when its call began: all times are the journal's (P3).
+function isWorthMore(entry: Entry, { uncounted, maxAttempts, patienceMs = 0 }: Event & { type: 'attempt_ended' }) {
+  return uncounted === true || mayTryAgain(entry, { maxAttempts, patienceMs }, entry.updatedAtMs)
 }
 
 /** Nothing but the release of the lease. */

@@ -15,8 +15,10 @@ export interface FindLag {
 export interface Limits {
   /** The longest that one call may take. */
   readonly timeoutMs: number
-  /** Calls in one generation before it is parked. */
+  /** Calls in one generation before it is parked, once `patienceMs` is over too. */
   readonly maxAttempts: number
+  /** For at least this long after its first call, no entry is parked because its calls brought nothing. */
+  readonly patienceMs: number
   /** Look-ups in a row that could not ask before it is parked. */
   readonly maxFindFailures: number
 }

@@ -241,6 +241,8 @@ describe('classifyError', () => {
       kind: 'unknown',
       reason: { code: 'odd', message: 'It is odd' },
       keySpent: true,
+      retryAfterMs: null,
+      serviceWell: false,
     })
     expect(classifyError(new Rejected('declined', 'No', { detail: { a: 1 }, settlesDoubt: true }))).toEqual({
       kind: 'rejected',
@@ -251,6 +253,7 @@ describe('classifyError', () => {
       kind: 'not_executed',
       reason: { code: 'busy', message: 'Later' },
       retryAfterMs: 5,
+      notNow: true,
     })
   })
 

@@ -1,4 +1,4 @@
-import { type Capabilities, findLagOf, keyWindowOf } from './capabilities.js'
+import { type Capabilities, findLagOf, keyWindowOf, type Limits } from './capabilities.js'
 import { type Entry, isAtRest, type JournalTime } from './entry.js'
 import { ProtocolViolation } from './errors.js'
 import type { Reason } from './outcome.js'
@@ -36,7 +36,7 @@ export function decide(entry: Entry, capabilities: Capabilities, nowMs: JournalT
 }
 
 function decideDoubt(entry: Entry, capabilities: Capabilities, nowMs: JournalTime): Step {
-  const attemptsLeft = entry.attempts < capabilities.limits.maxAttempts
+  const attemptsLeft = mayTryAgain(entry, capabilities.limits, nowMs)
   if (attemptsLeft && keyProtectsNextCall(entry, capabilities, nowMs)) return { do: 'execute', proof: 'key' }
   const lag = findLagOf(capabilities)
   if (lag === null) return { do: 'park', reason: whyNoWayOut(entry, capabilities, attemptsLeft) }
@@ -55,6 +55,21 @@ export function keyProtectsNextCall(entry: Entry, capabilities: Capabilities, no
   const key = keyWindowOf(capabilities)
   if (key === null || entry.keySpent || entry.firstSentAtMs === null) return false
   return nowMs + capabilities.limits.timeoutMs < entry.firstSentAtMs + key.windowMs - key.marginMs
+}
+
+/**
+ * Whether another call is still worth it: patience is a matter of calls *and* of time. Short delays use up any number of
+ * calls within an outage of minutes, and a number alone would park whatever met it. A spent key repeats its answer,
+ * however long one waits.
+ */
+export function mayTryAgain(
+  entry: Entry,
+  { maxAttempts, patienceMs }: Pick<Limits, 'maxAttempts' | 'patienceMs'>,
+  nowMs: JournalTime,
+): boolean {
+  // The journal's clock may have been set back meanwhile.
+  const triedForMs = Math.max(0, nowMs - (entry.firstSentAtMs ?? nowMs))
+  return entry.attempts < maxAttempts || (triedForMs < patienceMs && !entry.keySpent)
 }
 
 function attemptsExhausted(entry: Entry, whatIsTrue: string): Reason {

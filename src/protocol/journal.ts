@@ -64,6 +64,12 @@ export interface EffectTerms extends ClaimTerms {
   readonly effect: string
 }
 
+/**
+ * Which due entries come first. `begun` ones as a rule: a backlog of new effects must not keep a doubt waiting until its
+ * key has expired. `fresh`, to learn whether a service is well: those that it failed before may be to blame themselves.
+ */
+export type DueFirst = 'begun' | 'fresh'
+
 /** Starts a generation after one that is known not to have taken effect (P6). */
 export interface Renewal {
   /** The intent of the new generation: its `generation` is one more than the entry's. */
@@ -153,9 +159,10 @@ export interface Journal<Tx = unknown> {
 
   /**
    * Takes up to `limit` claimable entries of these effects that have no `serializeKey`, skipping what others are taking:
-   * first what has been begun (a doubt, a lost call, another try), then what has not, in each the longest due.
+   * first what has been begun (a doubt, a lost call, another try), then what has not, in each the longest due; with
+   * `first: 'fresh'` the other way round.
    */
-  claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]>
+  claimDue(effects: readonly EffectTerms[], limit: number, first?: DueFirst): Promise<readonly Seen[]>
 
   /**
    * Entries of these effects with a `serializeKey` that could be claimed now, the longest due first. Where too many are due

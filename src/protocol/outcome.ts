@@ -15,10 +15,27 @@ export type Outcome =
    * so that it also ends the doubt about earlier attempts; otherwise it speaks of this one call only.
    */
   | { readonly kind: 'rejected'; readonly reason: Reason; readonly settlesDoubt: boolean }
-  /** Known not executed, may be tried again, not sooner than `retryAfterMs` from now where the service asked for it. */
-  | { readonly kind: 'not_executed'; readonly reason: Reason; readonly retryAfterMs: number | null }
-  /** It may have happened. `keySpent`: asking again with the same key only repeats this non-answer (a stored 500). */
-  | { readonly kind: 'unknown'; readonly reason: Reason; readonly keySpent: boolean }
+  /**
+   * Known not executed, may be tried again, not sooner than `retryAfterMs` from now where the service asked for it.
+   * `notNow`: it says so to everybody for a while (rate limited, in maintenance); default: where it asked for a time.
+   */
+  | {
+      readonly kind: 'not_executed'
+      readonly reason: Reason
+      readonly retryAfterMs: number | null
+      readonly notNow?: boolean
+    }
+  /**
+   * It may have happened. `keySpent`: asking again with the same key only repeats this non-answer (a stored 500).
+   * `serviceWell`: it is this call's own matter (another with its key is under way), and no sign of an outage.
+   */
+  | {
+      readonly kind: 'unknown'
+      readonly reason: Reason
+      readonly keySpent: boolean
+      readonly retryAfterMs?: number | null
+      readonly serviceWell?: boolean
+    }
 
 /** What a look-up said. Three answers (P5), and a fourth where the service knows the reference as refused for good. */
 export type FindResult =

@@ -1,6 +1,6 @@
 import type { Event } from './apply.js'
 import type { Limits } from './capabilities.js'
-import { absentButExhausted, type Step } from './decide.js'
+import { absentButExhausted, mayTryAgain, type Step } from './decide.js'
 import type { Entry, JournalTime } from './entry.js'
 import type { FindResult } from './outcome.js'
 
@@ -14,6 +14,8 @@ export interface ResolveTerms {
   readonly leaseMs: number
   /** When to look again, at the soonest, where this look-up did not end the doubt. */
   readonly retryInMs: number
+  /** A failure to ask says nothing of this entry (protocol `countsAgainstEntry`), and is not counted. Default false. */
+  readonly uncounted?: boolean
   /** When `decide` was asked, on the journal's clock: not later than the look-up itself. */
   readonly askedAtMs: JournalTime
 }
@@ -31,14 +33,19 @@ export function resolveByFind(entry: Entry, asked: FindStep, result: FindResult,
     case 'rejected':
       return { type: 'found_rejected', reason: result.reason }
     case 'could_not_ask':
-      return { type: 'postponed', dueInMs: terms.retryInMs, findFailed: result.reason }
+      return {
+        type: 'postponed',
+        dueInMs: terms.retryInMs,
+        findFailed: result.reason,
+        uncounted: terms.uncounted ?? false,
+      }
     case 'absent':
       return asked.absenceProves ? afterProvenAbsence(entry, terms) : lookAgain(asked, terms)
   }
 }
 
-function afterProvenAbsence(entry: Entry, { limits, leaseMs }: ResolveTerms): Event {
-  return entry.attempts < limits.maxAttempts
+function afterProvenAbsence(entry: Entry, { limits, leaseMs, askedAtMs }: ResolveTerms): Event {
+  return mayTryAgain(entry, limits, askedAtMs)
     ? { type: 'attempt_started', proof: 'absence', leaseMs, timeoutMs: limits.timeoutMs }
     : { type: 'parked', reason: absentButExhausted(entry), knownAbsent: true }
 }

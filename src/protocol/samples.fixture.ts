@@ -16,7 +16,7 @@ export const RECEIPT = { id: 'ch_1', amount: 100 }
 /** A moment on the journal's clock from which the samples count. */
 export const NOW = 1_700_000_000_000
 
-export const LIMITS = { timeoutMs: 1_000, maxAttempts: 3, maxFindFailures: 4 }
+export const LIMITS = { timeoutMs: 1_000, maxAttempts: 3, patienceMs: 0, maxFindFailures: 4 }
 export const KEY = { windowMs: 60_000, marginMs: 6_000 }
 export const FIND = { settlesWithinMs: 30_000 }
 

@@ -225,6 +225,7 @@ export class World {
       callOver,
       retryInMs: RETRY_MS,
       maxAttempts: this.#capabilities.limits.maxAttempts,
+      patienceMs: this.#capabilities.limits.patienceMs,
     })
     if (!applied) return
     if (outcome.kind === 'not_executed' || outcome.kind === 'rejected') this.#open.pop()

@@ -4,9 +4,11 @@ import { type Clock, realClock } from '../../system/index.js'
 import { Breaker } from './breaker.js'
 import { Guards } from './guards.js'
 import { RateLimit } from './rate-limit.js'
-import { ServiceGuard } from './service-guard.js'
+import { LONGEST_PAUSE_MS, ServiceGuard } from './service-guard.js'
 
 const halves = { next: () => 0.5, token: () => 'token' }
+
+const CALL = { entryId: 'entry', begunAtMs: 0 }
 
 function standingClock(): Clock & { nowMs: number } {
   const clock = { ...realClock, nowMs: 1_000, monotonicMs: () => clock.nowMs }
@@ -47,6 +49,15 @@ describe('a rate limit', () => {
     expect(limit.free(121)).toBe(1)
   })
 
+  it('remembers no more than what counts, also where nobody asks what is free', () => {
+    const limit = new RateLimit(5, 100)
+    for (let nowMs = 0; nowMs < 100_000; nowMs += 50) limit.begin(nowMs)
+    expect(limit.remembered).toBeLessThanOrEqual(10)
+    for (let i = 0; i < 1_000; i++) limit.begin(100_000)
+    expect(limit.remembered).toBeGreaterThanOrEqual(1_000)
+    expect(limit.waitMs(100_050)).toBe(50)
+  })
+
   it('forgets a call that was not made', () => {
     const limit = new RateLimit(1, 100)
     limit.begin(0)
@@ -60,7 +71,7 @@ describe('a circuit breaker', () => {
     const breaker = new Breaker(halves)
     for (let i = 0; i < 5; i++) {
       breaker.begin()
-      breaker.end(false, 0)
+      breaker.end('unreachable', CALL, 0)
     }
     return breaker
   }
@@ -69,19 +80,19 @@ describe('a circuit breaker', () => {
     const breaker = new Breaker(halves)
     for (let i = 0; i < 9; i++) {
       breaker.begin()
-      breaker.end(i === 4, 0)
+      breaker.end(i === 4 ? 'well' : 'unreachable', CALL, 0)
       expect(breaker.free(0)).toBe(Number.POSITIVE_INFINITY)
     }
     breaker.begin()
-    breaker.end(false, 0)
+    breaker.end('unreachable', CALL, 0)
     expect(breaker.free(0)).toBe(0)
   })
 
-  it('is not opened by calls of which nobody knows whether they reached it', () => {
+  it('is not opened by calls that say nothing of the service', () => {
     const breaker = new Breaker(halves)
     for (let i = 0; i < 50; i++) {
       breaker.begin()
-      breaker.end(null, 0)
+      breaker.end(null, CALL, 0)
     }
     expect(breaker.free(0)).toBe(Number.POSITIVE_INFINITY)
   })
@@ -96,7 +107,7 @@ describe('a circuit breaker', () => {
       expect(breaker.free(nowMs)).toBe(1)
       breaker.begin()
       expect(breaker.free(nowMs)).toBe(0)
-      breaker.end(false, nowMs)
+      breaker.end('unreachable', CALL, nowMs)
     }
     expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
   })
@@ -109,7 +120,7 @@ describe('a circuit breaker', () => {
       const free = breaker.free(nowMs)
       admitted.push(free)
       for (let i = 0; i < free; i++) breaker.begin()
-      for (let i = 0; i < free; i++) breaker.end(true, nowMs)
+      for (let i = 0; i < free; i++) breaker.end('well', CALL, nowMs)
     }
     expect(admitted).toEqual([1, 2, 4, 8, 16])
   })
@@ -118,21 +129,143 @@ describe('a circuit breaker', () => {
     const breaker = opened()
     const nowMs = breaker.waitMs(0)
     breaker.begin()
-    breaker.end(true, nowMs)
+    breaker.end('well', CALL, nowMs)
     expect(breaker.free(nowMs)).toBe(2)
     breaker.begin()
-    breaker.end(false, nowMs)
+    breaker.end('unreachable', CALL, nowMs)
     expect(breaker.free(nowMs)).toBe(0)
     expect(breaker.waitMs(nowMs)).toBeGreaterThan(0)
   })
 })
 
+describe('a circuit breaker, of a service that answers ill', () => {
+  const fail = (breaker: Breaker, entryId: string, nowMs = 0): void => {
+    breaker.begin()
+    breaker.end('ill', { entryId, begunAtMs: nowMs }, nowMs)
+  }
+  const succeed = (breaker: Breaker, nowMs = 0): void => {
+    breaker.begin()
+    breaker.end('well', CALL, nowMs)
+  }
+  function openedByIllness(): Breaker {
+    const breaker = new Breaker(halves)
+    for (let i = 0; i < 5; i++) fail(breaker, `entry-${i}`)
+    return breaker
+  }
+
+  it('opens after it failed five entries with none between that went well, and not before', () => {
+    const breaker = new Breaker(halves)
+    for (let i = 0; i < 9; i++) {
+      if (i === 4) succeed(breaker)
+      else fail(breaker, `entry-${i}`)
+      expect(breaker.free(0)).toBe(Number.POSITIVE_INFINITY)
+    }
+    expect(breaker.isOpen).toBe(false)
+    fail(breaker, 'entry-9')
+    expect([breaker.isOpen, breaker.free(0)]).toEqual([true, 0])
+  })
+
+  it('is not opened by one entry alone, however often it makes the service fail, nor opened again', () => {
+    const breaker = new Breaker(halves)
+    for (let i = 0; i < 100; i++) fail(breaker, 'poison')
+    expect(breaker.isOpen).toBe(false)
+    const recovering = openedByIllness()
+    const nowMs = recovering.waitMs(0)
+    succeed(recovering, nowMs)
+    for (let i = 0; i < 100; i++) fail(recovering, 'poison', nowMs)
+    expect(recovering.isOpen).toBe(false)
+    fail(recovering, 'another', nowMs)
+    expect(recovering.isOpen).toBe(true)
+  })
+
+  it('counts answers that say "not now" and no time, since nothing else tells when to come again', () => {
+    const breaker = new Breaker(halves)
+    for (let i = 0; i < 5; i++) {
+      breaker.begin()
+      breaker.end('not_now', { entryId: `entry-${i}`, begunAtMs: 0 }, 0)
+    }
+    expect(breaker.isOpen).toBe(true)
+  })
+
+  it('prefers what was never called in every other probe, and while it recovers: the first to be tried may be to blame', () => {
+    const breaker = openedByIllness()
+    const preferred: boolean[] = []
+    let nowMs = 0
+    for (let i = 0; i < 4; i++) {
+      nowMs += breaker.waitMs(nowMs)
+      preferred.push(breaker.prefersFresh)
+      fail(breaker, `entry-${i}`, nowMs)
+    }
+    expect(preferred).toEqual([false, true, false, true])
+    succeed(breaker, nowMs)
+    expect(breaker.prefersFresh).toBe(true)
+    expect(new Breaker(halves).prefersFresh).toBe(false)
+  })
+
+  it('is not closed by look-ups: a service may answer those and fail every call', () => {
+    const breaker = openedByIllness()
+    const nowMs = breaker.waitMs(0)
+    for (let i = 0; i < 50; i++) {
+      breaker.begin()
+      breaker.end('reachable', CALL, nowMs)
+    }
+    expect([breaker.isOpen, breaker.free(nowMs)]).toEqual([true, 1])
+  })
+
+  it('is closed by look-ups where it was opened by failures to connect', () => {
+    const breaker = new Breaker(halves)
+    for (let i = 0; i < 5; i++) {
+      breaker.begin()
+      breaker.end('unreachable', CALL, 0)
+    }
+    breaker.begin()
+    breaker.end('reachable', CALL, breaker.waitMs(0))
+    expect(breaker.isOpen).toBe(false)
+  })
+
+  it('takes failures of calls at the same time for one, in what it says of how long it lasts', () => {
+    const breaker = new Breaker(halves)
+    for (let i = 0; i < 30; i++) breaker.end('ill', { entryId: `entry-${i}`, begunAtMs: 0 }, 1_000)
+    expect(breaker.failuresInARow).toBe(1)
+    breaker.end('ill', { entryId: 'next', begunAtMs: 1_500 }, 2_000)
+    expect(breaker.failuresInARow).toBe(2)
+    succeed(breaker)
+    expect(breaker.failuresInARow).toBe(0)
+  })
+})
+
 describe('a service guard', () => {
+  it('obeys no pause longer than an hour, and says so: a moment sent for a stretch must not stop a service', () => {
+    const clock = standingClock()
+    const tooLong: number[] = []
+    const guard = new ServiceGuard(null, {
+      ...{ clock, randomness: halves, onPauseTooLong: (askedMs: number) => tooLong.push(askedMs) },
+    })
+    guard.begin('entry').end({ service: 'not_now', retryAfterMs: LONGEST_PAUSE_MS })
+    expect(tooLong).toEqual([])
+    guard.begin('entry').end({ service: 'ill', retryAfterMs: 1_764_170_000_000 })
+    expect(tooLong).toEqual([1_764_170_000_000])
+    expect([guard.pausedForMs, guard.waitMs()]).toEqual([LONGEST_PAUSE_MS, LONGEST_PAUSE_MS])
+  })
+
+  it('probes a service that says when to come again exactly then, however often it says so', () => {
+    const clock = standingClock()
+    const guard = new ServiceGuard(null, { clock, randomness: halves })
+    for (let i = 0; i < 5; i++) guard.begin(`entry-${i}`).end({ service: 'not_now', retryAfterMs: 3_000 })
+    expect(guard.isIll).toBe(true)
+    for (let i = 0; i < 20; i++) {
+      expect([guard.waitMs(), guard.free()]).toEqual([3_000, 0])
+      clock.nowMs += 3_000
+      expect(guard.free()).toBe(1)
+      guard.begin(`entry-${i}`).end({ service: 'not_now', retryAfterMs: 3_000 })
+    }
+  })
+
   it('holds everything back for as long as the service asked, and not a moment longer', () => {
     const clock = standingClock()
     const guard = new ServiceGuard(null, { clock, randomness: halves })
-    guard.begin().end({ reached: true, retryAfterMs: 2_000 })
-    guard.begin().end({ reached: true, retryAfterMs: 500 })
+    guard.begin('entry').end({ service: 'well', retryAfterMs: 2_000 })
+    guard.begin('entry').end({ service: 'well', retryAfterMs: 500 })
     expect([guard.free(), guard.waitMs()]).toEqual([0, 2_000])
     clock.nowMs += 2_000
     expect([guard.free(), guard.waitMs()]).toEqual([Number.POSITIVE_INFINITY, 0])
@@ -141,10 +274,10 @@ describe('a service guard', () => {
   it('takes a permit back that was not used, and hears of its end once', () => {
     const clock = standingClock()
     const guard = new ServiceGuard({ calls: 1, perMs: 100 }, { clock, randomness: halves })
-    guard.begin().giveBack()
+    guard.begin('entry').giveBack()
     expect(guard.free()).toBe(1)
-    const permit = guard.begin()
-    permit.end({ reached: true, retryAfterMs: null })
+    const permit = guard.begin('entry')
+    permit.end({ service: 'well', retryAfterMs: null })
     permit.giveBack()
     expect(guard.free()).toBe(0)
   })

@@ -1,6 +1,6 @@
 import { ConfigurationError, type Provider, toMs } from '../../protocol/index.js'
 import type { Clock, Randomness } from '../../system/index.js'
-import { type RateLimitTerms, ServiceGuard } from './service-guard.js'
+import { LONGEST_PAUSE_MS, type RateLimitTerms, ServiceGuard } from './service-guard.js'
 
 /** What a guard needs to know of an effect. */
 export interface EffectTermsOfGuard {
@@ -8,25 +8,40 @@ export interface EffectTermsOfGuard {
   readonly provider: Pick<Provider<unknown, unknown>, 'rateLimit' | 'service'>
 }
 
+/** What guards work with. `onError` hears of a pause that was asked for and is too long to be obeyed. */
+export interface GuardsPorts {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly onError?: (error: unknown) => void
+}
+
 /** The guards of this process: one for each service, which all its effects share. */
 export class Guards {
-  readonly #ports: { readonly clock: Clock; readonly randomness: Randomness }
+  readonly #ports: GuardsPorts
   readonly #byService = new Map<string, ServiceGuard>()
 
   /** @throws {ConfigurationError} when a rate limit makes no sense, or a service has two. */
-  constructor(
-    effects: Iterable<EffectTermsOfGuard>,
-    ports: { readonly clock: Clock; readonly randomness: Randomness },
-  ) {
+  constructor(effects: Iterable<EffectTermsOfGuard>, ports: GuardsPorts) {
     this.#ports = ports
-    for (const [service, rate] of ratesOf(effects)) this.#byService.set(service, new ServiceGuard(rate, ports))
+    for (const [service, rate] of ratesOf(effects)) this.#byService.set(service, this.#guard(service, rate))
   }
 
   of(effect: EffectTermsOfGuard): ServiceGuard {
     const service = serviceOf(effect)
-    const guard = this.#byService.get(service) ?? new ServiceGuard(null, this.#ports)
+    const guard = this.#byService.get(service) ?? this.#guard(service, null)
     this.#byService.set(service, guard)
     return guard
+  }
+
+  #guard(service: string, rate: RateLimitTerms | null): ServiceGuard {
+    const { clock, randomness, onError } = this.#ports
+    const onPauseTooLong = (askedMs: number): void =>
+      onError?.(
+        new Error(
+          `The service ${JSON.stringify(service)} asked to be left alone for ${askedMs} ms; it is for ${LONGEST_PAUSE_MS} ms.`,
+        ),
+      )
+    return new ServiceGuard(rate, { clock, randomness, onPauseTooLong })
   }
 }
 

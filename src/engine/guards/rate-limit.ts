@@ -7,10 +7,18 @@ export class RateLimit {
   readonly #perMs: number
   /** When calls began, the oldest first; at most `calls` of them, unless some were not asked for. */
   #begunAtMs: number[] = []
+  /** At this length the log is looked through: where nobody asks what is free, it would grow with every call. */
+  #forgetAtLength: number
 
   constructor(calls: number, perMs: number) {
     this.#calls = calls
     this.#perMs = perMs
+    this.#forgetAtLength = 2 * calls
+  }
+
+  /** How many calls it remembers. */
+  get remembered(): number {
+    return this.#begunAtMs.length
   }
 
   free(nowMs: number): number {
@@ -21,6 +29,10 @@ export class RateLimit {
   /** A call begins, whether it is free or not. */
   begin(nowMs: number): void {
     this.#begunAtMs.push(nowMs)
+    if (this.#begunAtMs.length < this.#forgetAtLength) return
+    this.#forget(nowMs)
+    // Twice what is left, so that a call costs the same however many begin in the stretch.
+    this.#forgetAtLength = 2 * Math.max(this.#calls, this.#begunAtMs.length)
   }
 
   /** A call that was to begin at `atMs` was not made. */

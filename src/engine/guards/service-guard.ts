@@ -1,3 +1,4 @@
+import type { DueFirst, ServiceNews } from '../../protocol/index.js'
 import type { Clock, Randomness } from '../../system/index.js'
 import { Breaker } from './breaker.js'
 import { RateLimit } from './rate-limit.js'
@@ -10,20 +11,36 @@ export interface RateLimitTerms {
 
 /** What one call told of its service. */
 export interface CallNews {
-  /** Whether it reached the service; null where it says nothing about that (it was never made, or nobody knows). */
-  readonly reached: boolean | null
+  /** Null where it says nothing of it (it was never made). */
+  readonly service: ServiceNews | null
   /** The service asked not to be called sooner (Retry-After); null: it did not. */
   readonly retryAfterMs: number | null
 }
 
 /** A call that was let through. */
 export interface Permit {
+  /** Whether the service was known to be down or ill when the call was made: that it failed too says nothing of its entry. */
+  readonly begunInOutage: boolean
   /** The call is made now: the rate is counted from here. */
   start(): void
   /** Tells how it ended, once. */
   end(news: CallNews): void
   /** It was not made after all. */
   giveBack(): void
+}
+
+/**
+ * The longest that a service can ask to be left alone. Some send a moment where a stretch is meant, or nonsense: that
+ * would stop the service's effects until the process is started anew.
+ */
+export const LONGEST_PAUSE_MS = 3_600_000
+
+/** What a guard works with. */
+export interface GuardPorts {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  /** Hears of a pause that was asked for and is too long to be obeyed. */
+  readonly onPauseTooLong?: (askedMs: number) => void
 }
 
 /**
@@ -34,17 +51,34 @@ export class ServiceGuard {
   readonly #clock: Clock
   readonly #rate: RateLimit | null
   readonly #breaker: Breaker
+  readonly #onPauseTooLong: (askedMs: number) => void
   #pausedUntilMs = Number.NEGATIVE_INFINITY
 
-  constructor(rate: RateLimitTerms | null, ports: { readonly clock: Clock; readonly randomness: Randomness }) {
+  constructor(rate: RateLimitTerms | null, ports: GuardPorts) {
     this.#clock = ports.clock
+    this.#onPauseTooLong = ports.onPauseTooLong ?? (() => undefined)
     this.#rate = rate === null ? null : new RateLimit(rate.calls, rate.perMs)
     this.#breaker = new Breaker(ports.randomness)
   }
 
-  /** Failures to connect since the last call that reached the service. */
+  /** Failures one after another since the last call that went well; those of calls at the same time are one. */
   get failuresInARow(): number {
     return this.#breaker.failuresInARow
+  }
+
+  /** Whether it is left alone because it is down or ill. */
+  get isIll(): boolean {
+    return this.#breaker.isOpen
+  }
+
+  /** Which entries say most about the service now. */
+  get first(): DueFirst {
+    return this.#breaker.prefersFresh ? 'fresh' : 'begun'
+  }
+
+  /** How long the service has still asked to be left alone. */
+  get pausedForMs(): number {
+    return Math.max(0, this.#pausedUntilMs - this.#clock.monotonicMs())
   }
 
   /** How many calls more may begin now. Infinity: as many as you like. */
@@ -61,32 +95,46 @@ export class ServiceGuard {
     return Math.max(0, ...waits)
   }
 
-  /** A call begins. It is counted also where it is not free: a caller of `perform` waits for nobody. */
-  begin(): Permit {
+  /** A call for `entryId` begins. It is counted also where it is not free: a caller of `perform` waits for nobody. */
+  begin(entryId: string): Permit {
     this.#breaker.begin()
-    return new OpenPermit(this.#clock, this.#rate, this.#end)
+    return new OpenPermit(this.#clock, this.#rate, {
+      isIll: () => this.isIll,
+      end: (news, begunAtMs) => this.#end(news, { entryId, begunAtMs }),
+    })
   }
 
-  readonly #end = (news: CallNews): void => {
+  #end({ service, retryAfterMs }: CallNews, call: { readonly entryId: string; readonly begunAtMs: number }): void {
     const nowMs = this.#clock.monotonicMs()
-    this.#breaker.end(news.reached, nowMs)
-    if (news.retryAfterMs !== null) this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + news.retryAfterMs)
+    // A probe that is told when to come again is obeyed to the letter: the time to wait does not double besides.
+    const isTold = service === 'not_now' && retryAfterMs !== null && this.#breaker.isOpen
+    this.#breaker.end(isTold ? null : service, call, nowMs)
+    if (retryAfterMs === null) return
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + Math.min(retryAfterMs, LONGEST_PAUSE_MS))
+    if (retryAfterMs > LONGEST_PAUSE_MS) this.#onPauseTooLong(retryAfterMs)
   }
 }
 
-const NEVER_MADE: CallNews = { reached: null, retryAfterMs: null }
+const NEVER_MADE: CallNews = { service: null, retryAfterMs: null }
+
+/** The guard, as a permit sees it. */
+interface Giver {
+  isIll(): boolean
+  end(news: CallNews, begunAtMs: number): void
+}
 
 class OpenPermit implements Permit {
   readonly #clock: Clock
   readonly #rate: RateLimit | null
-  readonly #onEnd: (news: CallNews) => void
+  readonly #giver: Giver
+  begunInOutage = false
   #begunAtMs: number
   #open = true
 
-  constructor(clock: Clock, rate: RateLimit | null, onEnd: (news: CallNews) => void) {
+  constructor(clock: Clock, rate: RateLimit | null, giver: Giver) {
     this.#clock = clock
     this.#rate = rate
-    this.#onEnd = onEnd
+    this.#giver = giver
     this.#begunAtMs = clock.monotonicMs()
     rate?.begin(this.#begunAtMs)
   }
@@ -95,12 +143,13 @@ class OpenPermit implements Permit {
     this.#rate?.giveBack(this.#begunAtMs)
     this.#begunAtMs = this.#clock.monotonicMs()
     this.#rate?.begin(this.#begunAtMs)
+    this.begunInOutage = this.#giver.isIll()
   }
 
   end(news: CallNews): void {
     if (!this.#open) return
     this.#open = false
-    this.#onEnd(news)
+    this.#giver.end(news, this.#begunAtMs)
   }
 
   giveBack(): void {

@@ -146,6 +146,22 @@ export function claimCases<Tx>(): ConformanceCase<Tx>[] {
       },
     },
     {
+      name: 'what has been begun comes first, unless what is fresh was asked for first',
+      run: async (subject, world) => {
+        const { journal } = subject
+        const [begun, fresh] = [world.intents(2), world.intents(3).slice(2)]
+        for (const intent of begun) {
+          const entry = await beginNew(journal, intent, termsOf('before'))
+          await writeEvent(journal, entry, { ...UNKNOWN, retryInMs: 0 })
+        }
+        await enqueueAll(subject, fresh)
+        const keysOf = (taken: readonly Seen[]) => taken.map(({ entry }) => entry.key).sort()
+        const keys = (intents: typeof begun) => intents.map(({ key }) => key)
+        assert.deepEqual(keysOf(await journal.claimDue([world.effect()], 1, 'fresh')), keys(fresh))
+        assert.deepEqual(keysOf(await journal.claimDue([world.effect()], 5, 'fresh')), keys(begun))
+      },
+    },
+    {
       name: 'each effect is taken on its own terms, and one that is not asked for is left alone',
       run: async (subject, world) => {
         const named = (effect: string) => world.intents(3, { effect })

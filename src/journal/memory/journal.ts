@@ -7,6 +7,7 @@ import {
   type CompensationStore,
   claim,
   type DeadSettlements,
+  type DueFirst,
   dueAtOf,
   type EffectTerms,
   type Enqueued,
@@ -165,10 +166,10 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     return { claimed: true, entry: copy(this.#put(claim(entry, terms, nowMs))), nowMs }
   }
 
-  async claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
+  async claimDue(effects: readonly EffectTerms[], limit: number, first?: DueFirst): Promise<readonly Seen[]> {
     await this.#pause('claimDue', 'before')
     const nowMs = this.#now()
-    const seen = this.#dueOf(effects)
+    const seen = this.#dueOf(effects, first)
       .filter(({ entry }) => entry.serializeKey === null && isClaimable(entry, nowMs))
       .slice(0, limit)
       .map(({ entry, terms }) => ({ entry: copy(this.#put(claim(entry, terms, nowMs))), nowMs }))
@@ -364,13 +365,19 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   }
 
   /** Entries of these effects that have a due time: what has been begun first, then the earliest. */
-  #dueOf<Terms extends EffectName>(effects: readonly Terms[]): { entry: Entry; terms: Terms }[] {
+  #dueOf<Terms extends EffectName>(
+    effects: readonly Terms[],
+    first: DueFirst = 'begun',
+  ): { entry: Entry; terms: Terms }[] {
     const due: { entry: Entry; terms: Terms }[] = []
     for (const entry of this.#entries.values()) {
       const terms = effects.find((each) => each.namespace === entry.namespace && each.effect === entry.effect)
       if (terms !== undefined && entry.dueAtMs !== null) due.push({ entry, terms })
     }
-    return due.sort((a, b) => isFresh(a.entry) - isFresh(b.entry) || (a.entry.dueAtMs ?? 0) - (b.entry.dueAtMs ?? 0))
+    const freshLast = first === 'begun' ? 1 : -1
+    return due.sort(
+      (a, b) => freshLast * (isFresh(a.entry) - isFresh(b.entry)) || (a.entry.dueAtMs ?? 0) - (b.entry.dueAtMs ?? 0),
+    )
   }
 }
 

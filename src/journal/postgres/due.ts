@@ -1,4 +1,10 @@
-import { assertCallEndsInsideLease, type EffectTerms, type Head, type Seen } from '../../protocol/index.js'
+import {
+  assertCallEndsInsideLease,
+  type DueFirst,
+  type EffectTerms,
+  type Head,
+  type Seen,
+} from '../../protocol/index.js'
 import type { Clock } from '../../system/index.js'
 import type { Database } from './database.js'
 import { seenOf, timeOf } from './row.js'
@@ -27,14 +33,14 @@ export class DueEntries {
     this.#clock = clock
   }
 
-  async claim(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
+  async claim(effects: readonly EffectTerms[], limit: number, first?: DueFirst): Promise<readonly Seen[]> {
     for (const terms of effects) assertCallEndsInsideLease(terms)
     const isSwept = this.#maySweep()
     if (isSwept) await this.#sweep()
-    const taken = await this.#claim(effects, limit)
+    const taken = await this.#claim(effects, limit, first)
     // Never a second look after one that took something: it could take the same again, should a lease be over by then.
     if (isSwept || taken.length > 0) return taken
-    return (await this.#sweep()) ? this.#claim(effects, limit) : taken
+    return (await this.#sweep()) ? this.#claim(effects, limit, first) : taken
   }
 
   async heads(effects: readonly EffectName[], limit: number): Promise<readonly Head[]> {
@@ -72,7 +78,7 @@ export class DueEntries {
     return this.#clock.monotonicMs() - this.#sweptAtMs >= SWEEP_MS
   }
 
-  async #claim(effects: readonly EffectTerms[], limit: number): Promise<Seen[]> {
+  async #claim(effects: readonly EffectTerms[], limit: number, first: DueFirst = 'begun'): Promise<Seen[]> {
     const values = [
       ...nameColumns(effects),
       effects.map((each) => each.owner),
@@ -80,7 +86,8 @@ export class DueEntries {
       effects.map((each) => each.timeoutMs),
       limit,
     ]
-    return (await this.#database.write('take due entries', this.#sql.claimDue, values)).map(seenOf)
+    const statement = first === 'begun' ? this.#sql.claimDue : this.#sql.claimFresh
+    return (await this.#database.write('take due entries', statement, values)).map(seenOf)
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type ClaimTerms,
   type CompensationStore,
   type DeadSettlements,
+  type DueFirst,
   type EffectTerms,
   type Enqueued,
   type Entry,
@@ -175,9 +176,9 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     return seen === undefined ? null : { claimed: false, ...seen }
   }
 
-  async claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
+  async claimDue(effects: readonly EffectTerms[], limit: number, first?: DueFirst): Promise<readonly Seen[]> {
     await this.#prepare()
-    return this.#due.claim(effects, limit)
+    return this.#due.claim(effects, limit, first)
   }
 
   async write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]> {

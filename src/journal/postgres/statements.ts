@@ -23,7 +23,7 @@ import {
   unlistedEntries,
 } from './sql/audit-match.js'
 import { beginEntries, beginEntry, enqueueEntries, enqueueEntry, standingEntries } from './sql/begin.js'
-import { claimDueEntries, claimEntry, headEntries } from './sql/claim.js'
+import { claimDueEntries, claimEntry, claimFreshEntries, headEntries } from './sql/claim.js'
 import {
   endCompensation,
   insertCompensation,
@@ -70,6 +70,7 @@ const SQL = {
   succeedOne: writeSuccess,
   claim: claimEntry,
   claimDue: claimDueEntries,
+  claimFresh: claimFreshEntries,
   read: readEntries,
   await: awaitEntries,
   renew: renewEntry,

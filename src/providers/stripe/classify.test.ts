@@ -27,12 +27,14 @@ const REPLAYED = { 'idempotent-replayed': 'true' }
 const INVALID = 'invalid_request_error'
 
 const rejected = (code: string, settlesDoubt: boolean) => ({ name: 'Rejected', settlesDoubt, reason: { code } })
-const notExecuted = (code: string, retryAfterMs: number | null = null) => ({
-  name: 'NotExecuted',
-  retryAfterMs,
-  reason: { code },
+const notExecuted = (code: string, more: { retryAfterMs?: number; notNow?: boolean } = {}) => ({
+  ...{ name: 'NotExecuted', retryAfterMs: null, notNow: false, reason: { code } },
+  ...more,
 })
-const unknown = (code: string, keySpent: boolean) => ({ name: 'OutcomeUnknown', keySpent, reason: { code } })
+const unknown = (code: string, keySpent: boolean, more: { retryAfterMs?: number; serviceWell?: boolean } = {}) => ({
+  ...{ name: 'OutcomeUnknown', keySpent, retryAfterMs: null, serviceWell: false, reason: { code } },
+  ...more,
+})
 
 const table: readonly (readonly [what: string, Answer, expected: object])[] = [
   [
@@ -69,7 +71,7 @@ const table: readonly (readonly [what: string, Answer, expected: object])[] = [
   [
     'our key was used with other parameters: the original exists',
     { status: 400, error: { type: 'idempotency_error' } },
-    unknown('idempotency_error', true),
+    unknown('idempotency_error', true, { serviceWell: true }),
   ],
   [
     'another request with our key is under way',
@@ -78,35 +80,40 @@ const table: readonly (readonly [what: string, Answer, expected: object])[] = [
       error: { type: INVALID, code: 'idempotency_key_in_use' },
       headers: { 'stripe-should-retry': 'true' },
     },
-    unknown('idempotency_key_in_use', false),
+    unknown('idempotency_key_in_use', false, { serviceWell: true }),
   ],
   [
     'the rate is limited',
     { status: 429, error: { type: INVALID, code: 'rate_limit' }, headers: { 'retry-after': '2' } },
-    notExecuted('rate_limit', 2000),
+    notExecuted('rate_limit', { retryAfterMs: 2000, notNow: true }),
   ],
   [
     'the rate is limited, in the old form',
     { status: 400, error: { type: INVALID, code: 'rate_limit' } },
-    notExecuted('rate_limit'),
+    notExecuted('rate_limit', { notNow: true }),
   ],
   [
     'the rate is limited, until something that is no number of seconds',
     { status: 429, error: { type: INVALID, code: 'rate_limit' }, headers: { 'retry-after': 'soon' } },
-    notExecuted('rate_limit'),
+    notExecuted('rate_limit', { notNow: true }),
   ],
   [
     'an object is locked: it may have begun',
     { status: 429, error: { type: INVALID, code: 'lock_timeout' } },
-    unknown('lock_timeout', false),
+    unknown('lock_timeout', false, { serviceWell: true }),
   ],
   ['the service fails', { status: 500, error: { type: 'api_error' } }, unknown('api_error', false)],
   [
     'the service repeats a stored failure: the key is spent',
     { status: 500, error: { type: 'api_error' }, headers: REPLAYED },
-    unknown('api_error', true),
+    unknown('api_error', true, { serviceWell: true }),
   ],
   ['the service is away', { status: 503, error: { type: 'api_error' } }, unknown('api_error', false)],
+  [
+    'the service is away, and says for how long',
+    { status: 503, error: { type: 'api_error' }, headers: { 'retry-after': '30' } },
+    unknown('api_error', false, { retryAfterMs: 30_000 }),
+  ],
   [
     'a status that Stripe does not document',
     { status: 418, error: { type: 'api_error' } },
@@ -129,8 +136,12 @@ describe('what the service answers, and what it proves', () => {
     const intent = { id: 'pi_1', object: 'payment_intent', last_payment_error: null }
     const answer = (status: string) => ({ status: 200, body: JSON.stringify({ ...intent, status }) })
     expect(await outcomeOf(answer('canceled'))).toMatchObject(rejected('payment_intent_canceled', true))
-    expect(await outcomeOf(answer('requires_confirmation'))).toMatchObject(unknown('payment_intent_unfinished', false))
-    expect(await outcomeOf(answer('a_status_of_tomorrow'))).toMatchObject(unknown('payment_intent_unfinished', false))
+    expect(await outcomeOf(answer('requires_confirmation'))).toMatchObject(
+      unknown('payment_intent_unfinished', false, { serviceWell: true }),
+    )
+    expect(await outcomeOf(answer('a_status_of_tomorrow'))).toMatchObject(
+      unknown('payment_intent_unfinished', false, { serviceWell: true }),
+    )
   })
 
   it('what a person needs to find it at Stripe is kept', async () => {

@@ -52,11 +52,19 @@ export function answerTo(error: unknown): unknown {
       return refused(error, isReplayed(error) || idOf(error.payment_intent) !== null)
     case 429:
       return rateLimited(error)
+    case 409:
+      // Another request with our key is under way, or an object is locked: no sign that Stripe is ill.
+      return unknown(error, codeOf(error), true)
     default:
-      // 409: another request with our key is under way, or an object is locked. 5xx, an unreadable body, and whatever
-      // Stripe may add: it may have happened. A replayed answer will be the same for ever.
-      return new OutcomeUnknown(codeOf(error), error.message, { ...about(error), keySpent: isReplayed(error) })
+      // 5xx, an unreadable body, and whatever Stripe may add: it may have happened. A replayed answer will be the same
+      // for ever, and tells nothing of today.
+      return unknown(error, codeOf(error), isReplayed(error))
   }
+}
+
+function unknown(error: StripeErrorLike, code: string, serviceWell: boolean): OutcomeUnknown {
+  const keySpent = isReplayed(error)
+  return new OutcomeUnknown(code, error.message, { ...about(error), ...retryAfter(error), keySpent, serviceWell })
 }
 
 /** Final. `settlesDoubt` if it is stored under our key, so that it speaks of every call under it. */
@@ -67,12 +75,14 @@ function refused(error: StripeErrorLike, settlesDoubt: boolean): Rejected {
 function rateLimited(error: StripeErrorLike): NotExecuted | OutcomeUnknown {
   // Locks are taken while a request executes, so this 429 does not prove as much as the limiter's.
   // https://docs.stripe.com/rate-limits#object-lock-timeouts
-  if (error.code === 'lock_timeout') {
-    return new OutcomeUnknown('lock_timeout', error.message, { ...about(error), keySpent: isReplayed(error) })
-  }
+  if (error.code === 'lock_timeout') return unknown(error, 'lock_timeout', true)
+  return new NotExecuted(codeOf(error), error.message, { ...about(error), ...retryAfter(error), notNow: true })
+}
+
+/** When Stripe wants to be asked again, where it says so. */
+function retryAfter(error: StripeErrorLike): { readonly retryAfterMs?: number } {
   const seconds = Number(headerOf(error, 'retry-after') ?? Number.NaN)
-  const retryAfter = Number.isFinite(seconds) && seconds >= 0 ? { retryAfterMs: seconds * 1000 } : {}
-  return new NotExecuted(codeOf(error), error.message, { ...about(error), ...retryAfter })
+  return Number.isFinite(seconds) && seconds >= 0 ? { retryAfterMs: seconds * 1000 } : {}
 }
 
 function keyUsedOtherwise(error: StripeErrorLike): OutcomeUnknown {
@@ -80,7 +90,7 @@ function keyUsedOtherwise(error: StripeErrorLike): OutcomeUnknown {
     'idempotency_error',
     'Our key was used before with other parameters: an earlier call exists, and what it did has to be looked up. ' +
       `The parameters of one effect must be the same in every call. Stripe says: ${error.message}`,
-    { ...about(error), keySpent: true },
+    { ...about(error), keySpent: true, serviceWell: true },
   )
 }
 

@@ -173,7 +173,7 @@ describe('the parameters', () => {
 })
 
 describe('the promises', () => {
-  const limits = { timeoutMs: 30_000, maxAttempts: 10, maxFindFailures: 50 }
+  const limits = { timeoutMs: 30_000, maxAttempts: 10, patienceMs: 3_600_000, maxFindFailures: 64 }
 
   it('are a key for 24 hours with a margin of one, and a look-up', () => {
     const provider = stripePaymentIntents(stripeFor(gateway), toParams)

@@ -39,6 +39,7 @@ function createdRange(call: Call, facts: StripeFacts): Stripe.RangeQueryParam {
     throw new OutcomeUnknown(
       'time_of_sending_unknown',
       'It is not known when the first call was sent, so Stripe was not asked.',
+      { serviceWell: true },
     )
   }
   const skewMs = toMs(facts.clockSkew, 'clockSkew')

@@ -90,7 +90,10 @@ export function stripePaymentIntents<Input>(
 function couldNotAsk(error: unknown): unknown {
   const answer = answerTo(error)
   if (!(answer instanceof Rejected)) return answer
-  return new OutcomeUnknown(answer.reason.code, `Stripe could not be asked: ${answer.message}`, { cause: error })
+  return new OutcomeUnknown(answer.reason.code, `Stripe could not be asked: ${answer.message}`, {
+    cause: error,
+    serviceWell: true,
+  })
 }
 
 /** A bug in the user's function is no doubt about the payment: nothing was sent, and a mended one may try again. */

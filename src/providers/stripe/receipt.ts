@@ -84,6 +84,6 @@ function between(intent: Stripe.PaymentIntent): OutcomeUnknown {
     'payment_intent_unfinished',
     `${intent.id} exists and is ${intent.status}, which is neither paid nor refused. If it stays so, confirm or cancel ` +
       'it at Stripe.',
-    { detail: { payment_intent: intent.id, status: intent.status } },
+    { detail: { payment_intent: intent.id, status: intent.status }, serviceWell: true },
   )
 }

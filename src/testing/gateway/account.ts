@@ -1,5 +1,6 @@
 import type { Clock } from '../../system/index.js'
 import { Collection } from './collection.js'
+import type { Fault } from './faults.js'
 import { KeyStore } from './idempotency.js'
 import type { Ledger } from './ledger.js'
 import type {
@@ -29,6 +30,8 @@ export interface GatewaySettings {
   readonly searchLagMs: number
   /** How long an idempotency key is kept from its first use, in milliseconds. Default 24 hours. */
   readonly keyWindowMs: number
+  /** What befalls every request, before any fault rule, until it is null again. Default null. */
+  readonly outage?: Fault | null
 }
 
 /** What all accounts of a gateway share. */

@@ -57,6 +57,11 @@ export function internalError(): ApiError {
   )
 }
 
+/** 503 of something in front of the service: nothing was executed. */
+export function unavailable(): ApiError {
+  return new ApiError(503, { type: 'api_error', message: 'The service is temporarily unavailable.' })
+}
+
 /** 429 with `Retry-After`: nothing was executed. */
 export function rateLimited(retryAfterSeconds: number): ApiError {
   return new ApiError(

@@ -150,6 +150,19 @@ describe('faults', () => {
     expect((await stripe.paymentIntents.create(payment('o'), { idempotencyKey: 'k' })).status).toBe('succeeded')
   })
 
+  it('unavailable: a 503, nothing executed and nothing stored under the key; for everybody while it is the outage', async () => {
+    const { gateway, stripe } = await gatewayAndStripe({ faults: [{ fault: { kind: 'unavailable' }, times: 1 }] })
+    const pay = () => stripe.paymentIntents.create(payment('o'), { idempotencyKey: 'k' })
+    expect(await stripeErrorOf(pay())).toMatchObject({ type: 'StripeAPIError', statusCode: 503 })
+    gateway.configure({ outage: { kind: 'unavailable' } })
+    expect(await stripeErrorOf(pay())).toMatchObject({ statusCode: 503 })
+    expect(await stripeErrorOf(stripe.paymentIntents.list())).toMatchObject({ statusCode: 503 })
+    expect(gateway.ledger.all()).toEqual([])
+    gateway.configure({ outage: null })
+    expect((await pay()).status).toBe('succeeded')
+    expect(() => gateway.configure({ outage: JSON.parse('{ "kind": "earthquake" }') })).toThrow(/earthquake/)
+  })
+
   it('delay: the commit can be waited for and looked at while the response is still held', async () => {
     const { gateway, stripe } = await gatewayAndStripe({ faults: [{ fault: { kind: 'delay', afterCommitMs: 150 } }] })
     let answered = false

@@ -23,6 +23,8 @@ export type Fault =
   | { readonly kind: 'hang' }
   /** A 429 with `Retry-After` (default 1 second); nothing is executed and nothing is stored under the key. */
   | { readonly kind: 'rate_limit'; readonly retryAfterSeconds?: number }
+  /** A 503 of something in front of the service; nothing is executed and nothing is stored under the key. */
+  | { readonly kind: 'unavailable' }
   /** The request is slow on the way in, on the way out, or both. */
   | { readonly kind: 'delay'; readonly beforeCommitMs?: number; readonly afterCommitMs?: number }
 
@@ -156,16 +158,19 @@ const KINDS: ReadonlySet<string> = new Set<FaultKind>([
   '500_after_commit',
   'hang',
   'rate_limit',
+  'unavailable',
   'delay',
 ])
 
-/** Rules also come over the wire, where no type guards them: a rule that could never strike is refused at once. */
+/** Faults also come over the wire, where no type guards them. @throws {TypeError} for one that could never strike. */
+export function checkFault(fault: Fault): void {
+  if (KINDS.has(fault?.kind)) return
+  throw new TypeError(`A fault rule names the fault ${JSON.stringify(fault)}; known kinds: ${[...KINDS].join(', ')}.`)
+}
+
+/** A rule that could never strike is refused at once. */
 function checkRule(rule: FaultRule): void {
-  if (!KINDS.has(rule.fault?.kind)) {
-    throw new TypeError(
-      `A fault rule names the fault ${JSON.stringify(rule.fault)}; known kinds: ${[...KINDS].join(', ')}.`,
-    )
-  }
+  checkFault(rule.fault)
   if (rule.probability !== undefined && !(rule.probability >= 0 && rule.probability <= 1)) {
     throw new RangeError(`A fault rule has the probability ${rule.probability}; give a number from 0 to 1.`)
   }

@@ -3,7 +3,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import { type Clock, realClock } from '../../system/index.js'
 import type { GatewaySettings } from './account.js'
 import { readBody } from './exchange.js'
-import { FaultChooser, type FaultPlan, type FaultRule } from './faults.js'
+import { checkFault, FaultChooser, type FaultPlan, type FaultRule } from './faults.js'
 import { Ledger } from './ledger.js'
 import { RequestLog } from './request-log.js'
 import { Service } from './service.js'
@@ -167,12 +167,13 @@ export class Gateway {
 
 /** Settings also come from a command line and over the wire, where no type guards them. */
 function checkedSettings(settings: GatewaySettings): GatewaySettings {
-  const { level, ...times } = settings
+  const { level, outage, ...times } = settings
   if (!['keys', 'lookup', 'none'].includes(level)) {
     throw new RangeError(`The level is ${level}; it must be keys, lookup or none.`)
   }
   for (const [name, value] of Object.entries(times)) {
     if (!(value >= 0)) throw new RangeError(`${name} is ${value}; it must be a number of milliseconds from 0.`)
   }
+  if (outage !== undefined && outage !== null) checkFault(outage)
   return settings
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../system/index.js'
 import { Account, businessKeyOf, type World } from './account.js'
 import type { Call, Reply } from './call.js'
-import { ApiError, internalError, invalidRequest, rateLimited } from './errors.js'
+import { ApiError, internalError, invalidRequest, rateLimited, unavailable } from './errors.js'
 import { Exchange } from './exchange.js'
 import { expand } from './expand.js'
 import type { Fault, FaultChooser } from './faults.js'
@@ -107,7 +107,7 @@ export class Service {
     const match = findRoute(line.method, line.path, this.world.settings.level)
     line.route = match?.route.name ?? null
     line.businessKey = this.#businessKeyOf(account, form, match?.id ?? '')
-    const fault = this.#faults.choose(line)
+    const fault = this.world.settings.outage ?? this.#faults.choose(line)
     line.fault = fault?.kind ?? null
     const apiVersion = headerOf(request, 'stripe-version') ?? DEFAULT_API_VERSION
     return { account, match, form, fault, rawBody, apiVersion }
@@ -118,6 +118,7 @@ export class Service {
     if (fault?.kind === 'refuse_connection') return exchange.reset()
     if (fault?.kind === 'hang') return
     if (fault?.kind === 'rate_limit') throw rateLimited(fault.retryAfterSeconds ?? 1)
+    if (fault?.kind === 'unavailable') throw unavailable()
     if (match === null) throw unknownUrl(exchange.line.method, exchange.line.path)
     const start = this.#startKey(exchange, admitted)
     if (start.kind === 'replay') {

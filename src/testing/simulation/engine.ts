@@ -67,8 +67,10 @@ function effectOf(
     timeout: terms.timeoutMs,
     leaseGrace: terms.graceMs,
     maxAttempts: terms.maxAttempts,
+    patience: terms.patienceMs,
     maxFindFailures: terms.maxFindFailures,
     retryDelay: { first: terms.retryFirstMs, longest: terms.retryLongestMs },
+    findDelay: { longest: 2 * terms.retryLongestMs },
     settledAttempts: terms.settledAttempts,
     settled: async (tx, order, outcome) => {
       await session.statement(tx)

@@ -25,12 +25,14 @@ export async function describeFailure(
 }
 
 function premises({ seed, terms, workers, messages, outages, duplicates, quietAtMs }: Scenario): string[] {
-  const { doubt, timeoutMs, graceMs, windowMs, marginMs, settlesWithinMs, maxAttempts, maxFindFailures } = terms
+  const { doubt, timeoutMs, graceMs, windowMs, marginMs, settlesWithinMs, maxAttempts, patienceMs, maxFindFailures } =
+    terms
   const keyed = doubt === 'key' || doubt === 'key_and_find'
   const found = doubt === 'find' || doubt === 'key_and_find'
   return [
     `seed ${seed}: the service ${doubt === 'park' ? 'can neither honour a key nor be asked' : `can do ${doubt}`}`,
     `  a call may take ${timeoutMs} ms, a lease lasts ${timeoutMs + graceMs} ms, at most ${maxAttempts} calls` +
+      (patienceMs > 0 ? `, or as many as fit into ${patienceMs} ms` : '') +
       (keyed ? `, a key is good for ${windowMs} ms less ${marginMs}` : '') +
       (found ? `, a look-up proves after ${settlesWithinMs} ms, ${maxFindFailures} may fail` : '') +
       (terms.serialized ? ', all keys are of one customer and go one at a time' : ''),

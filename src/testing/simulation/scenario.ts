@@ -13,6 +13,7 @@ export interface Terms {
   readonly retryFirstMs: number
   readonly retryLongestMs: number
   readonly maxAttempts: number
+  readonly patienceMs: number
   readonly maxFindFailures: number
   readonly settledAttempts: number
   /** Promised: for how long a key is honoured, from its first send, and how much of it is kept back. */
@@ -108,7 +109,13 @@ export function scenarioOf(seed: number, doubt?: Doubt): Scenario {
   const messages = messagesOf(draw, workers.length, terms)
   const outages = draw.chance(0.15) ? [outageOf(draw, quietAtMs)] : []
   const plain = { seed, terms, workers, messages, outages, rates: ratesOf(draw), quietAtMs, without: new Set<string>() }
-  return withRetention(withRepairs({ ...plain, duplicates: [] }))
+  return withRetention(withRepairs(withPatience({ ...plain, duplicates: [] })))
+}
+
+/** In half of the histories no number of calls is too many for a while. */
+function withPatience(scenario: Scenario): Scenario {
+  const patienceMs = new Dice(scenario.seed).stream(5, 0).pick(0, 0, 5_000, scenario.terms.windowMs)
+  return { ...scenario, terms: { ...scenario.terms, patienceMs } }
 }
 
 /** In some histories what was done is undone again, by customers who change their minds and by audits. */
@@ -192,6 +199,7 @@ function termsOf(draw: Stream, doubt: Doubt): Terms {
     retryFirstMs: draw.pick(50, 200),
     retryLongestMs: draw.pick(400, 2_000),
     maxAttempts: draw.whole(2, 6),
+    patienceMs: 0,
     maxFindFailures: draw.whole(1, 5),
     settledAttempts: draw.whole(2, 4),
     windowMs,

@@ -4,6 +4,7 @@ import {
   type Claimed,
   type ClaimTerms,
   type CompensationStore,
+  type DueFirst,
   type EffectTerms,
   type Enqueued,
   type Entry,
@@ -98,9 +99,9 @@ export class Session implements Journal<MemoryTransaction> {
     )
   }
 
-  claimDue(effects: readonly EffectTerms[], limit: number): Promise<readonly Seen[]> {
+  claimDue(effects: readonly EffectTerms[], limit: number, first?: DueFirst): Promise<readonly Seen[]> {
     return this.#connection.ask('claimDue', { changed: (taken: readonly Seen[]) => taken.length > 0 }, () =>
-      this.#watchClaims(() => this.#journal.claimDue(effects, limit)),
+      this.#watchClaims(() => this.#journal.claimDue(effects, limit, first)),
     )
   }
 

@@ -180,8 +180,8 @@ function patienceMs({ terms, workers }: Scenario): number {
   const pollMs = Math.max(...workers.map((worker) => worker.pollMs))
   const leaseMs = terms.timeoutMs + terms.graceMs
   const roundMs = leaseMs + terms.retryLongestMs + terms.settlesWithinMs + pollMs
-  // The longest pause, the longest time down, and everything that the protocol may try after them.
+  // The longest pause, the longest time down, the longest time that the service is left alone, and everything that the protocol may try after them.
   const backMs = 3 * leaseMs + 1.3 * terms.windowMs + 3 * leaseMs
   const settledMs = terms.settledAttempts * (16_000 + pollMs)
-  return backMs + (2 * terms.maxAttempts + terms.maxFindFailures + 4) * roundMs + settledMs + 60_000
+  return backMs + terms.patienceMs + (2 * terms.maxAttempts + terms.maxFindFailures + 4) * roundMs + settledMs + 60_000
 }

@@ -1,3 +1,4 @@
+import type { DueFirst } from '../../../protocol/index.js'
 import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
 import { expectFew, type StatementFor } from '../statement.js'
 
@@ -203,16 +204,27 @@ function duePart(schema: string, kind: string, limit: string): string {
  */
 export const claimDueEntries: StatementFor = (schema) => ({
   name: 'counterfoil_claim_due_2',
-  text: `
-WITH begun AS MATERIALIZED (
-  ${duePart(schema, BEGUN, '$6::bigint')}
-), fresh AS MATERIALIZED (
-  ${duePart(schema, FRESH, '(SELECT $6::bigint - count(*) FROM begun)')}
+  text: claimDueText(schema, 'begun', 'fresh'),
+})
+
+/** The same, with those first that nobody has begun. */
+export const claimFreshEntries: StatementFor = (schema) => ({
+  name: 'counterfoil_claim_fresh_1',
+  text: claimDueText(schema, 'fresh', 'begun'),
+})
+
+function claimDueText(schema: string, first: DueFirst, then: DueFirst): string {
+  const kinds = { begun: BEGUN, fresh: FRESH }
+  return `
+WITH ${first} AS MATERIALIZED (
+  ${duePart(schema, kinds[first], '$6::bigint')}
+), ${then} AS MATERIALIZED (
+  ${duePart(schema, kinds[then], `(SELECT $6::bigint - count(*) FROM ${first})`)}
 ), due AS MATERIALIZED (
-  SELECT * FROM begun UNION ALL SELECT * FROM fresh
+  SELECT * FROM ${first} UNION ALL SELECT * FROM ${then}
 )
 UPDATE ${schema}.entries AS e SET ${taken('due.owner', 'due.lease_ms', 'due.timeout_ms')}
 FROM due
 WHERE e.id = due.id AND ${expectFew('due.place')}
-RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`,
-})
+RETURNING ${ENTRY_COLUMNS}, ${NOW_MICROS}`
+}

@@ -16,6 +16,7 @@ const TERMS: Omit<Terms, 'doubt'> = {
   retryFirstMs: 100,
   retryLongestMs: 400,
   maxAttempts: 3,
+  patienceMs: 0,
   maxFindFailures: 2,
   settledAttempts: 2,
   windowMs: 4_000,

@@ -116,9 +116,9 @@ function recorded(journal: Journal<MemoryTransaction>, notes: Notes): Journal<Me
     },
     claim: (id, terms) =>
       notes.call(on(), { operation: 'claim', arguments: [id, terms] }, ({ journal }) => journal.claim(id, terms)),
-    claimDue: (effects, limit) =>
-      notes.call(on(), { operation: 'claimDue', arguments: [effects, limit], kind: 'entries' }, ({ journal }) =>
-        journal.claimDue(effects, limit),
+    claimDue: (effects, limit, first) =>
+      notes.call(on(), { operation: 'claimDue', arguments: [effects, limit, first], kind: 'entries' }, ({ journal }) =>
+        journal.claimDue(effects, limit, first),
       ),
     heads: (effects, limit) =>
       notes.call(on(), { operation: 'heads', arguments: [effects, limit], kind: 'due' }, ({ journal }) =>
