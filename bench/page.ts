@@ -34,15 +34,21 @@ bare call (queues answer nobody, so they have none). Statements, commits and byt
 per effect; µs are CPU of the client's process and of the database's, per effect.`
 
 const CORRECTNESS = `A thousand keys, each asked for by ten callers at once, in one process and, where a system's callers may be in
-several, in two: more than 1,000 calls are double charges. And a worker killed by SIGKILL with 64 calls in flight that the service carries out: how many of the 64 are charged a second time.`
+several, in two: more than 1,000 calls are double charges. And a worker killed by SIGKILL with 64 calls in flight that the
+service carries out: how many of the 64 are charged a second time.`
 
 const BOUNDS = `## Where the time goes
 
-\`npm run bench -- --systems counterfoil --callers 256 --profile FOLDER\` writes CPU profiles of the client. At saturation
-an effect is bounded by its client's CPU: a third is Node's HTTP client and its system calls, a quarter the collection of
-garbage (24 kB an effect: promises, timers, the entry's forms), and the rest the JSON and the hashes that name an effect
-and two statements' rows on their way. With one caller it is bounded by its two commits: each waits for the disk, and
-for a statement's way through the server, of which each row's rules are a part.`
+At saturation the processors are the bound, not the disk: the commits are shared until they weigh nothing, and what an
+effect costs is its client's and its database's CPU in the tables. \`npm run bench -- --systems counterfoil --callers 256
+--profile FOLDER\` writes CPU profiles of the client. In their order: system calls that send (to the service, mostly),
+collecting garbage, Node's HTTP client, and then our own: two statements' parameters and rows, the hashes that name an
+effect, canonical JSON, the forms of an entry. What the form by hand saves is the fingerprint of the input, the fence and
+the owner, deadlines, and the check of every row against the rules of its state.
+
+With one caller an effect is its two statements, one after the other: each waits for the disk and for its way through the
+server, which the columns of a row, the rules that it is checked against, and the note of what is under way make longer
+than that of the form by hand.`
 
 function speedTable(run: Results, gatewayMs: number): string {
   const rows = run.rows.filter((row) => row.gatewayMs === gatewayMs)
