@@ -54,7 +54,24 @@ export interface Figures {
   readonly seeds: number
   readonly firstSeed: number
   readonly histories: number
-  readonly exhaustive: readonly { readonly world: string; readonly states: number; readonly schedules: number }[]
+  readonly exhaustive: readonly {
+    readonly world: string
+    readonly states: number
+    readonly schedules: number
+    /** Whether nothing within the bounds was left out. */
+    readonly complete: boolean
+    readonly bounds: {
+      readonly crashes: number
+      readonly faults: number
+      /** How many crashes and faults together. */
+      readonly inAll: number
+      readonly changesOfOrder: number
+      /** What takes time took the least of it and the most, or the most alone. */
+      readonly times: 'both' | 'most'
+    }
+    /** Kinds of faults that never struck in it. */
+    readonly excludedFaults: readonly string[]
+  }[]
   /** By seed, or by small world. */
   readonly violations: readonly {
     readonly seed?: number
@@ -98,7 +115,7 @@ export class Results {
         )
       case 'mutant':
         this.#verdicts.push(done.verdict)
-        return done.verdict.killedBy === null ? [verdictInWords(done.verdict)] : []
+        return isCaught(done.verdict) ? [] : [verdictInWords(done.verdict)]
     }
   }
 
@@ -113,7 +130,7 @@ export class Results {
   /** How much was seen to be broken. */
   get broken(): number {
     const worlds = this.#exhausted.filter(({ violations, complete }) => violations.length > 0 || !complete)
-    const mutants = this.#verdicts.filter(({ killedBy }) => killedBy === null)
+    const mutants = this.#verdicts.filter((verdict) => !isCaught(verdict))
     return this.failures.length + worlds.length + mutants.length + this.#sql.differences.length
   }
 
@@ -133,7 +150,11 @@ export class Results {
       seeds: this.#histories,
       firstSeed: this.#parts.firstSeed,
       histories: this.#histories,
-      exhaustive: this.#explored.map(({ world, states, schedules }) => ({ world, states, schedules })),
+      exhaustive: this.#explored.map(({ world, states, schedules, complete, bounds, excluded }) => {
+        const { crashes, faults, inAll, delays, times } = bounds
+        const spent = { crashes, faults, inAll, changesOfOrder: delays, times }
+        return { world, states, schedules, complete, bounds: spent, excludedFaults: excluded }
+      }),
       violations: [
         ...this.failures.map(({ seed, invariant, what }) => ({ seed, invariant, what })),
         ...this.#explored.flatMap(({ world, violations }) =>
@@ -186,7 +207,18 @@ export class Results {
       `  ${String(states).padStart(9)} ${String(schedules).padStart(10)}  ${world}${complete ? '' : '  INCOMPLETE'}`,
       ...violations.flatMap(({ invariant, what, lines: story }) => [`  BROKEN  ${invariant}: ${what}`, ...story]),
     ])
-    return ['Small worlds, explored in every direction', '     states  schedules  world', ...lines]
+    const states = this.#explored.reduce((sum, each) => sum + each.states, 0)
+    const schedules = this.#explored.reduce((sum, each) => sum + each.schedules, 0)
+    const excluded = this.#explored.map((each) => each.excluded.join(', '))
+    return [
+      'Small worlds, explored as far as their bounds go',
+      '     states  schedules  world',
+      ...lines,
+      `  ${String(states).padStart(9)} ${String(schedules).padStart(10)}  in ${this.#explored.length} worlds`,
+      ...[...new Set(excluded)].map(
+        (kinds) => `  never struck in ${excluded.filter((each) => each === kinds).length} of them: ${kinds}`,
+      ),
+    ]
   }
 
   #ofMutants(): string[] {
@@ -221,8 +253,13 @@ function brokenSeed({ seed, invariant, what }: Failure): string {
   return `  BROKEN  seed ${seed}: ${invariant}: ${what}`
 }
 
-function verdictInWords({ name, withinSeeds, killedBy, trouble }: Verdict): string {
+function isCaught({ killedBy, unseenIn }: Verdict): boolean {
+  return killedBy !== null && unseenIn === null
+}
+
+function verdictInWords({ name, withinSeeds, killedBy, unseenIn, trouble }: Verdict): string {
   if (trouble !== null) return `  NOT MADE  ${name}: ${trouble}`
+  if (unseenIn !== null) return `  NOT SEEN in the small world ${unseenIn}  ${name}`
   if (killedBy === null) return `  SURVIVES ${withinSeeds} seeds  ${name}`
   return `  ${String(killedBy.seed).padStart(6)} of ${String(withinSeeds).padStart(6)}  ${name}: ${killedBy.invariant}`
 }
