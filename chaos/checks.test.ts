@@ -19,7 +19,7 @@ function good(): Facts {
       externalId: `pi_${key}`,
       atMs: 0,
     })),
-    workersWereStopped: false,
+    stops: [],
     ordersKept: new Set(keys),
   }
 }
@@ -55,7 +55,12 @@ function entry(key: string): EntryRow {
   }
 }
 
-function call(businessKey: string, receivedMs: number, finishedMs: number | null): LoggedRequest {
+function call(
+  businessKey: string,
+  receivedMs: number,
+  finishedMs: number | null,
+  client = 'worker-1-1',
+): LoggedRequest {
   return {
     id: `req_${receivedMs}`,
     businessKey,
@@ -65,6 +70,7 @@ function call(businessKey: string, receivedMs: number, finishedMs: number | null
     path: '/v1/payment_intents',
     route: 'payment_intents.create',
     idempotencyKey: null,
+    userAgent: `Stripe/v1 NodeBindings/1 ${client}`,
     fault: null,
     executed: true,
     replayed: false,
@@ -102,6 +108,21 @@ describe('the checks of chaos', () => {
 
   it.each(BROKEN)('find %s', (_what, facts) => {
     expect(findViolations({ ...good(), ...facts }).violations).not.toEqual([])
+  })
+
+  it('allow a late call of a worker that was stopped, and no other', () => {
+    const stops = [{ client: 'worker-1-1', fromMs: 0, untilMs: 3_000 }]
+    const late = call('order-0', 3_010, 3_030)
+    const others = call('order-1', 3_000, 3_100, 'worker-2-1')
+    expect(findViolations({ ...good(), stops, calls: [others, late] }).violations).toEqual([])
+    for (const beside of [
+      call('order-0', 3_010, 3_030, 'worker-1-10'),
+      // Long after it was woken, what it sends is decided anew.
+      call('order-0', 4_010, 4_030),
+    ]) {
+      const before = { ...others, receivedMs: beside.receivedMs - 10, finishedMs: beside.receivedMs + 10 }
+      expect(findViolations({ ...good(), stops, calls: [before, beside] }).violations).toHaveLength(1)
+    }
   })
 
   it('allow a call after the lease of one that still hangs', () => {

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import type { Load } from './load.js'
 import { CHARGE_ORDER, CHARGE_TIP, type Order, tipOf } from './shop.js'
 import { LEASE_GRACE_MS } from './timing.js'
+import type { Stop } from './world.js'
 
 /** What is true at the end, seen from outside: the gateway's own books, the shop's tables, and how the entries stand. */
 export interface Facts {
@@ -12,8 +13,8 @@ export interface Facts {
   readonly calls: readonly LoggedRequest[]
   readonly entries: readonly EntryRow[]
   readonly settlements: readonly SettlementRow[]
-  /** Whether workers were stopped (SIGSTOP), and might be so between their last look at the time and the first byte. */
-  readonly workersWereStopped: boolean
+  /** Which workers were stopped (SIGSTOP) and when: maybe between their last look at the time and the first byte. */
+  readonly stops: readonly Stop[]
   /** Ids in the shop's table of orders. */
   readonly ordersKept: ReadonlySet<string>
 }
@@ -52,7 +53,7 @@ export interface Findings {
 export async function gatherFacts(
   pool: Pool,
   gateway: GatewayControl,
-  told: Pick<Facts, 'load' | 'workersWereStopped'>,
+  told: Pick<Facts, 'load' | 'stops'>,
 ): Promise<Facts> {
   const ledger = await gateway.ledger()
   const calls = await gateway.requests({ method: 'POST' })
@@ -173,11 +174,11 @@ function orderPerCustomer({ load, ledger }: Facts): string[] {
  * lease before the lease is over: so a call that comes sooner after another's, which is still under way, comes from
  * somebody who was let in beside its holder. The same holds for the orders of one customer.
  *
- * Not where workers are stopped: no check of the time can stand closer to the first byte than one instruction, and the
- * call of one that was stopped there comes late. The key, or `settlesWithin`, keeps it from being a second charge.
+ * But for calls of a worker that was stopped meanwhile: no check of the time can stand closer to the first byte than one
+ * instruction, and the call of one that was stopped there comes late. The key, or `settlesWithin`, keeps it from being a
+ * second charge.
  */
-function oneAtATime({ load, calls, workersWereStopped }: Facts): string[] {
-  if (workersWereStopped) return []
+function oneAtATime({ load, calls, stops }: Facts): string[] {
   const customers = new Map(load.orders.map((order) => [order.id, order.customer]))
   const last = new Map<string, LoggedRequest>()
   const said: string[] = []
@@ -185,7 +186,8 @@ function oneAtATime({ load, calls, workersWereStopped }: Facts): string[] {
     if (call.businessKey === null) continue
     const turn = customers.get(call.businessKey) ?? call.businessKey
     const before = last.get(turn)
-    if (before !== undefined && isBeside(before, call)) {
+    const isLate = [before, call].some((each) => each !== undefined && wasStoppedDuring(each, stops))
+    if (before !== undefined && isBeside(before, call) && !isLate) {
       said.push(
         `${turn}: ${call.id} for ${call.businessKey} came while ${before.id} for ${before.businessKey} was under way`,
       )
@@ -198,6 +200,17 @@ function oneAtATime({ load, calls, workersWereStopped }: Facts): string[] {
 function isBeside(before: LoggedRequest, call: LoggedRequest): boolean {
   const underWay = before.finishedMs === null || before.finishedMs > call.receivedMs
   return underWay && call.receivedMs - before.receivedMs < LEASE_GRACE_MS
+}
+
+/** How long after it was woken a worker may take to send what it was about to send, on a busy machine. */
+const WAKES_WITHIN_MS = 1_000
+
+function wasStoppedDuring({ userAgent, receivedMs, finishedMs }: LoggedRequest, stops: readonly Stop[]): boolean {
+  return stops.some(({ client, fromMs, untilMs }) => {
+    const isSameWorker = userAgent?.split(' ').includes(client) === true
+    const isStoppedMeanwhile = fromMs <= (finishedMs ?? Number.POSITIVE_INFINITY)
+    return isSameWorker && isStoppedMeanwhile && receivedMs <= untilMs + WAKES_WITHIN_MS
+  })
 }
 
 function groupBy<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T[]> {

@@ -33,7 +33,8 @@ export interface Load {
  */
 export async function takeOrders(world: World, plan: LoadPlan): Promise<Load> {
   const journal = postgresJournal(world.pool, { listen: false })
-  const { counterfoil, chargeOrder } = shopCounterfoil(world.gateway, { journal })
+  const { host, port } = world.gateway
+  const { counterfoil, chargeOrder } = shopCounterfoil({ host, port, client: 'shop' }, { journal })
   const orders: Order[] = []
   const rolledBack: string[] = []
   const places = new Map<string, number>()

@@ -52,6 +52,7 @@ function tableOf(head: readonly string[], rows: readonly string[][]): string {
 
 /** What happened, for programs. */
 export function toJson(result: ChaosResult): string {
-  const { minutes, effects, charges, chargedTwice, lost, parked, faults, recoveryMs } = result
-  return `${JSON.stringify({ minutes, effects, charges, chargedTwice, lost, parked, faults, recoveryMs }, null, 2)}\n`
+  const { minutes, effects, charges, chargedTwice, lost, parked, faults, recoveryMs, violations } = result
+  const figures = { minutes, effects, charges, chargedTwice, lost, parked, faults, recoveryMs, violations }
+  return `${JSON.stringify(figures, null, 2)}\n`
 }

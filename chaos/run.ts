@@ -51,10 +51,7 @@ export async function runChaos(plan: ChaosPlan, tell: (line: string) => void): P
     const { load, struck } = await strikeWhileOrdering(world, plan, tell)
     tell(`${load.orders.length} orders were taken. Faults have ended; waiting until all is at rest.`)
     await untilAtRest(world, plan.signal)
-    const facts = await gatherFacts(world.pool, world.gateway.control, {
-      load,
-      workersWereStopped: (struck.stopped ?? 0) > 0,
-    })
+    const facts = await gatherFacts(world.pool, world.gateway.control, { load, stops: world.stops })
     return {
       minutes: Math.round((performance.now() - startedMs) / 600) / 100,
       seed: plan.seed,

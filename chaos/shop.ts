@@ -50,6 +50,8 @@ export function tipOf(orderId: string): string {
 export interface Gateway {
   readonly host: string
   readonly port: number
+  /** Who asks, as the gateway's log has it. */
+  readonly client: string
 }
 
 /** What every process of the shop has in common. */
@@ -112,14 +114,15 @@ function paymentFor(order: Order): Stripe.PaymentIntentCreateParams {
   }
 }
 
-function stripeAt({ host, port }: Gateway): Stripe {
-  return new Stripe('sk_test_chaos', { host, port, protocol: 'http', maxNetworkRetries: 0, telemetry: false })
+function stripeAt({ host, port, client }: Gateway): Stripe {
+  const http = { host, port, protocol: 'http', maxNetworkRetries: 0, telemetry: false } as const
+  return new Stripe('sk_test_chaos', { ...http, appInfo: { name: client } })
 }
 
 /** The same service by hand, and as if it knew no idempotency keys: what ends a doubt is the search alone. */
-function searchOnly({ host, port }: Gateway): Provider<Tip, { readonly id: string }> {
+function searchOnly({ host, port, client }: Gateway): Provider<Tip, { readonly id: string }> {
   const at = `http://${host}:${port}/v1/payment_intents`
-  const headers = { authorization: 'Bearer sk_test_chaos_tips' }
+  const headers = { authorization: 'Bearer sk_test_chaos_tips', 'user-agent': client }
   return {
     service: 'tips',
     settlesWithin: SETTLES_WITHIN_MS,

@@ -15,6 +15,8 @@ export type Message = { readonly ready: true } | { readonly error: string } | { 
 
 /** A worker process, seen from outside. */
 export class Worker {
+  /** Who it is in the gateway's log. */
+  readonly client: string
   readonly #child: ChildProcess
   readonly #onError: (message: string) => void
   /** Resolves when it has started to work; never, if it is killed before. */
@@ -26,6 +28,7 @@ export class Worker {
   constructor(plan: WorkerPlan, wallClock: WallClock | null, onError: (message: string) => void) {
     const isSource = import.meta.url.endsWith('.ts')
     const program = fileURLToPath(new URL(isSource ? './worker-process.ts' : './worker-process.js', import.meta.url))
+    this.client = plan.gateway.client
     this.#onError = onError
     this.#child = fork(program, [JSON.stringify(plan)], {
       execArgv: isSource ? ['--import', 'tsx'] : [],

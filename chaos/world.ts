@@ -14,6 +14,15 @@ import { Worker } from './worker.js'
 /** Wall clocks of the workers' own, or a disk of the database's own. */
 export type Need = 'small-disk' | 'wall-clocks'
 
+/** A worker that was stopped, by the gateway's clock, which is the machine's. */
+export interface Stop {
+  /** Who it is in the gateway's log. */
+  readonly client: string
+  readonly fromMs: number
+  /** When it was woken. */
+  readonly untilMs: number
+}
+
 /** A place for a worker, which is filled anew when its worker was killed, and the network between it and the servers. */
 export class Place {
   readonly toDatabase: TcpProxy
@@ -66,6 +75,8 @@ export interface World {
   readonly places: readonly Place[]
   /** For the run itself, past all proxies. */
   readonly pool: Pool
+  /** When workers were stopped (SIGSTOP). */
+  readonly stops: Stop[]
   /** What workers reported of errors outside one effect, and how often. */
   readonly errors: Map<string, number>
   close(): Promise<void>
@@ -105,29 +116,29 @@ export async function openWorld(plan: WorldPlan): Promise<World> {
     const places: Place[] = []
     closing.push(() => Promise.all(places.map((place) => place.close())))
     const parts = { postgres, gateway, redis, errors, hasWallClock: plan.needs.has('wall-clocks') }
-    for (let i = 0; i < plan.workers; i++) places.push(await openPlace(parts))
+    for (let i = 0; i < plan.workers; i++) places.push(await openPlace(i, parts))
     await Promise.all(places.map((place) => place.worker.ready))
-    return { postgres, gateway, redis, disk, places, pool, errors, close }
+    return { postgres, gateway, redis, disk, places, pool, stops: [], errors, close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-async function openPlace({
-  postgres,
-  gateway,
-  redis,
-  errors,
-  hasWallClock,
-}: Pick<World, 'errors' | 'gateway' | 'postgres' | 'redis'> & { readonly hasWallClock: boolean }): Promise<Place> {
+type Parts = Pick<World, 'errors' | 'gateway' | 'postgres' | 'redis'> & { readonly hasWallClock: boolean }
+
+async function openPlace(number: number, { postgres, gateway, redis, errors, hasWallClock }: Parts): Promise<Place> {
   const toDatabase = await TcpProxy.to(postgres)
   const toRedis = redis === null ? null : await TcpProxy.to({ host: '127.0.0.1', port: redis.port })
   const url = new URL(postgres.connectionString)
   url.port = String(toDatabase.port)
   const { host, port } = gateway
-  const workerPlan = { databaseUrl: url.href, redisPort: toRedis?.port ?? null, gateway: { host, port } }
+  const plan = { databaseUrl: url.href, redisPort: toRedis?.port ?? null }
+  let started = 0
   const note = (message: string): void => void errors.set(message, (errors.get(message) ?? 0) + 1)
   const wallClock = hasWallClock ? await WallClock.open() : null
-  return new Place({ toDatabase, toRedis, wallClock }, () => new Worker(workerPlan, wallClock, note))
+  return new Place({ toDatabase, toRedis, wallClock }, () => {
+    const client = `worker-${number}-${++started}`
+    return new Worker({ ...plan, gateway: { host, port, client } }, wallClock, note)
+  })
 }

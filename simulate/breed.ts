@@ -9,7 +9,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 /** What the simulator is made of: the rest of the package need not be copied for every mutant. */
 const PARTS = ['engine', 'inbox', 'journal', 'lease', 'protocol', 'retention', 'system', 'testing/simulation'] as const
 
-type Simulation = typeof import('counterfoil/testing')
+export type Simulation = typeof import('counterfoil/testing')
 
 /**
  * The simulator over a copy of the compiled package in which one piece of text is another: production code with one

@@ -14,6 +14,8 @@ export interface Mutant {
   readonly doubt?: Doubt
   /** Seeds that the simulator is given to find it, from 1 on. */
   readonly withinSeeds: number
+  /** A small world, by its name, that shows it too when it is explored. */
+  readonly smallWorld?: string
 }
 
 const DECIDE = 'protocol/decide'
@@ -37,6 +39,8 @@ export const MUTANTS: readonly Mutant[] = [
     mutation: 'return true',
     breaks: ['I6'],
     withinSeeds: 500,
+    smallWorld:
+      'key: one worker is asked, and the loop of another ends what it leaves; 0 crashes, 2 faults, 0 changes of order, longest times',
   },
   {
     name: 'a late copy of a write is let through after the release',
@@ -53,6 +57,7 @@ export const MUTANTS: readonly Mutant[] = [
     mutation: 'return entry.dueAtMs !== null',
     breaks: ['P2'],
     withinSeeds: 500,
+    smallWorld: 'key: two loops find one enqueued key; 1 crashes, 0 faults, 2 changes of order, longest times',
   },
   {
     name: 'the lease is measured from after the claim',
@@ -128,6 +133,8 @@ export const MUTANTS: readonly Mutant[] = [
     mutation: 'absenceProves: true',
     breaks: HARM,
     withinSeeds: 1_000,
+    smallWorld:
+      'find: one worker is asked, and the loop of another ends what it leaves; 0 crashes, 2 faults, 0 changes of order, longest times',
   },
   {
     name: 'the lag of look-ups is forgotten',
@@ -170,6 +177,8 @@ export const MUTANTS: readonly Mutant[] = [
     mutation: "state: 'failed', dueInMs: settlementDueIn(entry), doubt: 'clear', keySpent, reason",
     breaks: HARM,
     withinSeeds: 500,
+    smallWorld:
+      'key: one worker is asked, and the loop of another ends what it leaves; 1 crashes, 1 faults, 0 changes of order',
   },
   {
     name: 'an error or a timeout is taken for not executed',
@@ -298,6 +307,7 @@ export const MUTANTS: readonly Mutant[] = [
     mutation: 'if (true)',
     breaks: ['I7'],
     withinSeeds: 500,
+    smallWorld: 'find: two workers are asked for two keys of one customer; 1 crashes, 0 faults, 1 changes of order',
   },
   {
     name: 'a refund is keyed by its attempt',
@@ -315,6 +325,8 @@ export const MUTANTS: readonly Mutant[] = [
     mutation: 'if (false)',
     breaks: ['I8'],
     withinSeeds: 500,
+    smallWorld:
+      'key: one key is done, and two workers are asked to undo it at once; 1 crashes, 0 faults, 2 changes of order, longest times',
   },
   {
     name: 'the end of an undoing is not noted with its entry',

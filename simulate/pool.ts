@@ -3,26 +3,40 @@ import type { Done, Task } from './tasks.js'
 
 /**
  * Does tasks in threads, one at a time in each, and tells of each as it is done. `next` is asked whenever a thread is
- * free; null: no more.
+ * free; null: no more. When it is `stopped`, histories that are being played come to their end, and what takes long is
+ * given up.
  *
  * @throws what a thread throws: then the whole run is void.
  */
-export async function inThreads(threads: number, next: () => Task | null, done: (of: Done) => void): Promise<void> {
-  await Promise.all(Array.from({ length: threads }, () => oneThread(next, done)))
+export async function inThreads(
+  threads: number,
+  next: () => Task | null,
+  { stopped }: { readonly stopped: AbortSignal },
+  done: (of: Done) => void,
+): Promise<void> {
+  await Promise.all(Array.from({ length: threads }, () => oneThread(next, stopped, done)))
 }
 
-function oneThread(next: () => Task | null, done: (of: Done) => void): Promise<void> {
+function oneThread(next: () => Task | null, stopped: AbortSignal, done: (of: Done) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     let worker: Worker | null = null
-    const give = (): void => {
-      const task = next()
-      if (task !== null) {
-        worker ??= start()
-        worker.postMessage(task)
-        return
-      }
+    let task: Task | null = null
+    const end = (): void => {
+      stopped.removeEventListener('abort', giveUp)
       void worker?.terminate()
       resolve()
+    }
+    const giveUp = (): void => {
+      if (task?.kind !== 'random') end()
+    }
+    const give = (): void => {
+      task = next()
+      if (task === null) {
+        end()
+        return
+      }
+      worker ??= start()
+      worker.postMessage(task)
     }
     const start = (): Worker => {
       const started = new Worker(new URL('./thread.js', import.meta.url))
@@ -33,6 +47,7 @@ function oneThread(next: () => Task | null, done: (of: Done) => void): Promise<v
       })
       return started
     }
+    stopped.addEventListener('abort', giveUp)
     give()
   })
 }

@@ -20,24 +20,26 @@ export interface Parts {
   readonly sqlSeeds: number
   readonly firstSeed: number
   readonly seeds: number
-  /** On the machine's clock: no further histories by chance after it. */
-  readonly untilMs: number | null
+  /** No further histories by chance after so long; null: as long as all of them take. */
+  readonly forMs: number | null
   readonly doubt: Doubt | null
 }
 
 /** Histories for one thread at a time. */
 const CHUNK = 500
 
-/** Hands out the tasks of a run, the long ones first. */
-export function plan(parts: Parts): () => Task | null {
+/** Hands out the tasks of a run, the long ones first; none any more once it is `stopped`. */
+export function plan(parts: Parts, stopped: AbortSignal): () => Task | null {
+  const untilMs = parts.forMs === null ? null : performance.now() + parts.forMs
   const long: Task[] = []
   if (parts.exhaustive) for (const [world] of SMALL_WORLDS.entries()) long.push({ kind: 'exhaustive', world })
   if (parts.mutants) for (const [mutant] of MUTANTS.entries()) long.push({ kind: 'mutant', mutant })
   let given = 0
   return () => {
+    if (stopped.aborted) return null
     const task = long.shift()
     if (task !== undefined) return task
-    const over = parts.untilMs !== null && Date.now() >= parts.untilMs
+    const over = untilMs !== null && performance.now() >= untilMs
     const seeds = Math.min(CHUNK, parts.seeds - given)
     if (!parts.random || over || seeds <= 0) return null
     const firstSeed = parts.firstSeed + given
@@ -52,7 +54,24 @@ export interface Figures {
   readonly seeds: number
   readonly firstSeed: number
   readonly histories: number
-  readonly exhaustive: readonly { readonly world: string; readonly states: number; readonly schedules: number }[]
+  readonly exhaustive: readonly {
+    readonly world: string
+    readonly states: number
+    readonly schedules: number
+    /** Whether nothing within the bounds was left out. */
+    readonly complete: boolean
+    readonly bounds: {
+      readonly crashes: number
+      readonly faults: number
+      /** How many crashes and faults together. */
+      readonly inAll: number
+      readonly changesOfOrder: number
+      /** What takes time took the least of it and the most, or the most alone. */
+      readonly times: 'both' | 'most'
+    }
+    /** Kinds of faults that never struck in it. */
+    readonly excludedFaults: readonly string[]
+  }[]
   /** By seed, or by small world. */
   readonly violations: readonly {
     readonly seed?: number
@@ -76,17 +95,28 @@ export class Results {
   readonly #summaries: Summary[] = []
   readonly #exhausted: Exhausted[] = []
   readonly #verdicts: Verdict[] = []
-  readonly #firstSeed: number
+  readonly #parts: Parts
   #sql: LockstepSummary = { histories: 0, undecided: 0, operations: 0, differences: [] }
 
-  constructor(firstSeed: number) {
-    this.#firstSeed = firstSeed
+  constructor(parts: Parts) {
+    this.#parts = parts
   }
 
-  add(done: Done): void {
-    if (done.kind === 'random') this.#summaries.push(done.summary)
-    if (done.kind === 'exhaustive') this.#exhausted.push(done.exhausted)
-    if (done.kind === 'mutant') this.#verdicts.push(done.verdict)
+  /** Takes a task's results, and says in words what is broken in them. */
+  add(done: Done): readonly string[] {
+    switch (done.kind) {
+      case 'random':
+        this.#summaries.push(done.summary)
+        return done.summary.violations.map(brokenSeed)
+      case 'exhaustive':
+        this.#exhausted.push(done.exhausted)
+        return done.exhausted.violations.map(
+          ({ invariant, what }) => `  BROKEN  ${done.exhausted.world}: ${invariant}: ${what}`,
+        )
+      case 'mutant':
+        this.#verdicts.push(done.verdict)
+        return isCaught(done.verdict) ? [] : [verdictInWords(done.verdict)]
+    }
   }
 
   addSql(summary: LockstepSummary): void {
@@ -97,18 +127,34 @@ export class Results {
     return this.#summaries.flatMap(({ violations }) => violations).sort((one, other) => one.seed - other.seed)
   }
 
+  /** How much was seen to be broken. */
+  get broken(): number {
+    const worlds = this.#exhausted.filter(({ violations, complete }) => violations.length > 0 || !complete)
+    const mutants = this.#verdicts.filter((verdict) => !isCaught(verdict))
+    return this.failures.length + worlds.length + mutants.length + this.#sql.differences.length
+  }
+
+  /** Nothing was broken, and all that was asked for was done: a run that has played nothing has shown nothing. */
   get good(): boolean {
-    const exhausted = this.#exhausted.every(({ violations, complete }) => violations.length === 0 && complete)
-    const same = this.#sql.differences.length === 0
-    return this.failures.length === 0 && exhausted && same && this.#verdicts.every(({ killedBy }) => killedBy !== null)
+    const { random, exhaustive, mutants, sqlSeeds } = this.#parts
+    const done =
+      (!random || this.#histories > 0) &&
+      (!exhaustive || this.#exhausted.length === SMALL_WORLDS.length) &&
+      (!mutants || this.#verdicts.length === MUTANTS.length) &&
+      (sqlSeeds === 0 || this.#sql.histories > 0)
+    return done && this.broken === 0
   }
 
   figures(): Figures {
     return {
       seeds: this.#histories,
-      firstSeed: this.#firstSeed,
+      firstSeed: this.#parts.firstSeed,
       histories: this.#histories,
-      exhaustive: this.#explored.map(({ world, states, schedules }) => ({ world, states, schedules })),
+      exhaustive: this.#explored.map(({ world, states, schedules, complete, bounds, excluded }) => {
+        const { crashes, faults, inAll, delays, times } = bounds
+        const spent = { crashes, faults, inAll, changesOfOrder: delays, times }
+        return { world, states, schedules, complete, bounds: spent, excludedFaults: excluded }
+      }),
       violations: [
         ...this.failures.map(({ seed, invariant, what }) => ({ seed, invariant, what })),
         ...this.#explored.flatMap(({ world, violations }) =>
@@ -143,12 +189,12 @@ export class Results {
   }
 
   #ofChance(): string[] {
-    if (this.#histories === 0) return []
+    if (this.#histories === 0) return this.#parts.random ? ['Histories by chance: NONE was played'] : []
     const steps = this.#summaries.reduce((sum, each) => sum + each.steps, 0)
-    const lastSeed = this.#firstSeed + this.#histories - 1
-    const bySeed = this.failures.map(({ seed, invariant, what }) => `  BROKEN  seed ${seed}: ${invariant}: ${what}`)
+    const lastSeed = this.#parts.firstSeed + this.#histories - 1
+    const bySeed = this.failures.map(brokenSeed)
     return [
-      `Histories by chance: ${this.#histories} (seeds ${this.#firstSeed} to ${lastSeed}), ${steps} events`,
+      `Histories by chance: ${this.#histories} (seeds ${this.#parts.firstSeed} to ${lastSeed}), ${steps} events`,
       `  faults  ${counts(this.#summaries.map(({ struck }) => struck))}`,
       `  ends    ${counts(this.#summaries.map(({ ends }) => ends))}`,
       ...(bySeed.length === 0 ? ['  no invariant was broken'] : bySeed.slice(0, 20)),
@@ -161,23 +207,29 @@ export class Results {
       `  ${String(states).padStart(9)} ${String(schedules).padStart(10)}  ${world}${complete ? '' : '  INCOMPLETE'}`,
       ...violations.flatMap(({ invariant, what, lines: story }) => [`  BROKEN  ${invariant}: ${what}`, ...story]),
     ])
-    return ['Small worlds, explored in every direction', '     states  schedules  world', ...lines]
+    const states = this.#explored.reduce((sum, each) => sum + each.states, 0)
+    const schedules = this.#explored.reduce((sum, each) => sum + each.schedules, 0)
+    const excluded = this.#explored.map((each) => each.excluded.join(', '))
+    return [
+      'Small worlds, explored as far as their bounds go',
+      '     states  schedules  world',
+      ...lines,
+      `  ${String(states).padStart(9)} ${String(schedules).padStart(10)}  in ${this.#explored.length} worlds`,
+      ...[...new Set(excluded)].map(
+        (kinds) => `  never struck in ${excluded.filter((each) => each === kinds).length} of them: ${kinds}`,
+      ),
+    ]
   }
 
   #ofMutants(): string[] {
     if (this.#hunted.length === 0) return []
-    const lines = this.#hunted.map(({ name, withinSeeds, killedBy, trouble }) => {
-      if (trouble !== null) return `  NOT MADE  ${name}: ${trouble}`
-      if (killedBy === null) return `  SURVIVES ${withinSeeds} seeds  ${name}`
-      return `  ${String(killedBy.seed).padStart(6)} of ${String(withinSeeds).padStart(6)}  ${name}: ${killedBy.invariant}`
-    })
-    return ['Deliberate bugs, and the seed that caught each', ...lines]
+    return ['Deliberate bugs, and the seed that caught each', ...this.#hunted.map(verdictInWords)]
   }
 
   #ofSql(): string[] {
     const { histories, undecided, operations, differences } = this.#sql
     if (histories === 0) return []
-    const lastSeed = this.#firstSeed + histories - 1
+    const lastSeed = this.#parts.firstSeed + histories - 1
     const told = differences
       .slice(0, 3)
       .flatMap((difference) => [
@@ -185,7 +237,7 @@ export class Results {
         `It plays again, exactly, with: npm run simulate -- --sql --sql-seeds 1 --from ${difference.seed}`,
       ])
     return [
-      `Histories done again on PostgreSQL: ${histories} (seeds ${this.#firstSeed} to ${lastSeed}), ${operations} operations`,
+      `Histories done again on PostgreSQL: ${histories} (seeds ${this.#parts.firstSeed} to ${lastSeed}), ${operations} operations`,
       differences.length === 0
         ? '  every answer and every row that was compared is the same on both journals'
         : `  ${differences.length} come out otherwise than on the memory journal`,
@@ -195,6 +247,21 @@ export class Results {
       ...told,
     ]
   }
+}
+
+function brokenSeed({ seed, invariant, what }: Failure): string {
+  return `  BROKEN  seed ${seed}: ${invariant}: ${what}`
+}
+
+function isCaught({ killedBy, unseenIn }: Verdict): boolean {
+  return killedBy !== null && unseenIn === null
+}
+
+function verdictInWords({ name, withinSeeds, killedBy, unseenIn, trouble }: Verdict): string {
+  if (trouble !== null) return `  NOT MADE  ${name}: ${trouble}`
+  if (unseenIn !== null) return `  NOT SEEN in the small world ${unseenIn}  ${name}`
+  if (killedBy === null) return `  SURVIVES ${withinSeeds} seeds  ${name}`
+  return `  ${String(killedBy.seed).padStart(6)} of ${String(withinSeeds).padStart(6)}  ${name}: ${killedBy.invariant}`
 }
 
 function counts(all: readonly Readonly<Record<string, number>>[]): string {

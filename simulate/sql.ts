@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { startEmbeddedPostgres } from 'counterfoil/embedded'
-import { type Doubt, type LockstepSummary, lockstep } from 'counterfoil/testing'
+import { type Difference, type Doubt, type LockstepSummary, lockstep } from 'counterfoil/testing'
 import { Client, Pool } from 'pg'
 
 /** Which histories to do again on PostgreSQL, and where. */
@@ -10,10 +10,14 @@ export interface OnSql {
   readonly doubt: Doubt | null
   /** A server on which databases may be made; null: an embedded one. */
   readonly url: string | null
+  /** Told of each difference at once. */
+  readonly told: (difference: Difference) => void
+  /** No further history once it aborts. */
+  readonly stopped: AbortSignal
 }
 
 /** Plays histories on both journals, in a database of their own. */
-export async function onPostgres({ firstSeed, seeds, doubt, url }: OnSql): Promise<LockstepSummary> {
+export async function onPostgres({ firstSeed, seeds, doubt, url, told, stopped }: OnSql): Promise<LockstepSummary> {
   const embedded = url === null ? await startEmbeddedPostgres() : null
   const admin = new Client({ connectionString: url ?? embedded?.connectionString })
   const name = `counterfoil_simulate_${randomBytes(6).toString('hex')}`
@@ -26,7 +30,7 @@ export async function onPostgres({ firstSeed, seeds, doubt, url }: OnSql): Promi
     // Its sessions may not have ended yet when their database goes.
     pool.on('error', () => undefined)
     try {
-      return await lockstep({ firstSeed, seeds, pool, ...(doubt === null ? {} : { doubt }) })
+      return await lockstep({ firstSeed, seeds, pool, told, stopped, ...(doubt === null ? {} : { doubt }) })
     } finally {
       await pool.end()
       await admin.query(`DROP DATABASE ${name} WITH (FORCE)`)

@@ -18,6 +18,8 @@ export interface Verdict {
   readonly withinSeeds: number
   /** The first history that showed it; null: it survived. */
   readonly killedBy: Failure | null
+  /** A small world that does not show it though it has to; null: none. */
+  readonly unseenIn: string | null
   /** Why it could not even be made. */
   readonly trouble: string | null
 }

@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads'
 import { explore, type Failure, SMALL_WORLDS, simulate } from 'counterfoil/testing'
-import { breed } from './breed.js'
+import { breed, type Simulation } from './breed.js'
 import { MUTANTS, type Mutant } from './mutants.js'
 import type { Done, Task, Verdict } from './tasks.js'
 
@@ -28,7 +28,8 @@ async function verdictOn(mutant: Mutant): Promise<Verdict> {
   try {
     return await hunt(mutant)
   } catch (error) {
-    return { name: mutant.name, withinSeeds: mutant.withinSeeds, killedBy: null, trouble: String(error) }
+    const { name, withinSeeds } = mutant
+    return { name, withinSeeds, killedBy: null, unseenIn: null, trouble: String(error) }
   }
 }
 
@@ -45,9 +46,20 @@ async function hunt(mutant: Mutant): Promise<Verdict> {
     const seeds = Math.min(stride, withinSeeds - firstSeed + 1)
     const { violations } = await mutated.simulate({ firstSeed, seeds, ...(doubt === undefined ? {} : { doubt }) })
     const killedBy = violations.find(kills)
-    if (killedBy !== undefined) return { name, withinSeeds, killedBy, trouble: null }
+    if (killedBy === undefined) continue
+    const unseenIn = (await isSeenIn(mutated, mutant)) ? null : (mutant.smallWorld ?? null)
+    return { name, withinSeeds, killedBy, unseenIn, trouble: null }
   }
-  return { name, withinSeeds, killedBy: null, trouble: null }
+  return { name, withinSeeds, killedBy: null, unseenIn: null, trouble: null }
+}
+
+/** Whether exploring finds it too: what is not played twice must not be what would show it. */
+async function isSeenIn(mutated: Simulation, { smallWorld, breaks }: Mutant): Promise<boolean> {
+  if (smallWorld === undefined) return true
+  const world = mutated.SMALL_WORLDS.find(({ name }) => name === smallWorld)
+  if (world === undefined) throw new Error(`There is no small world "${smallWorld}".`)
+  const { violations } = await mutated.explore(world)
+  return violations.some(({ invariant }) => breaks.some((rule) => invariant.startsWith(`${rule} `)))
 }
 
 function at<T>(all: readonly T[], index: number): T {

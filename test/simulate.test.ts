@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -13,18 +13,28 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 interface Ended {
   readonly code: number | null
   readonly out: string
+  readonly errors: string
 }
 
 function run(...args: readonly string[]): Promise<Ended> {
-  return new Promise((done, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return start(...args).ended
+}
+
+function start(...args: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = new Promise<Ended>((done, reject) => {
     let out = ''
+    let errors = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text
     })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
     child.once('error', reject)
-    child.once('close', (code) => done({ code, out }))
+    child.once('close', (code) => done({ code, out, errors }))
   })
+  return { child, ended }
 }
 
 interface Figures {
@@ -39,7 +49,7 @@ interface Figures {
 test('every deliberate bug is found within the seeds that it is given', async () => {
   const file = join(folder, 'figures.json')
   const { code, out } = await run('--mutants', '--random', '--seeds', '100', '--json', file)
-  expect(out).not.toMatch(/SURVIVES|NOT MADE|BROKEN/)
+  expect(out).not.toMatch(/SURVIVES|NOT MADE|NOT SEEN|BROKEN/)
   expect(code).toBe(0)
   const figures = JSON.parse(readFileSync(file, 'utf8')) as Figures
   expect(figures).toMatchObject({ seeds: 100, histories: 100, exhaustive: [], violations: [] })
@@ -64,4 +74,31 @@ test('histories are done again on PostgreSQL, and counted', async () => {
   const figures = JSON.parse(readFileSync(file, 'utf8')) as Figures
   expect(figures).toMatchObject({ seeds: 0, histories: 0, violations: [], sql: { seeds: 5, differences: [] } })
   expect(figures.sql.operations).toBeGreaterThan(100)
+}, 60_000)
+
+const REFUSED = ['--threads 0', '--threads many', '--minutes abc', '--minutes 0', '--seeds 0', '--seeds 1e99', '--fast']
+
+test.each([...REFUSED, '--sql-seeds -1', '--seed ', '--doubt hope'])(
+  '%s is refused, and not taken for nothing to do or for ever',
+  async (flags) => {
+    const { code, out, errors } = await run('--random', ...flags.split(' '))
+    expect(code).toBe(2)
+    expect(out).toBe('')
+    expect(errors).toMatch(/^error: /)
+  },
+)
+
+test('a run that has played nothing has not passed', async () => {
+  const { code, out } = await run('--random', '--minutes', '0.0000001')
+  expect(out).toMatch(/NONE was played/)
+  expect(code).toBe(1)
+})
+
+test('a run that is stopped tells what it has played', async () => {
+  const { child, ended } = start('--random', '--seeds', '100000000', '--threads', '1')
+  child.stderr?.once('data', () => child.kill('SIGINT'))
+  const { code, out } = await ended
+  expect(out).toMatch(/Histories by chance: \d+ /)
+  expect(out).toMatch(/STOPPED before its end/)
+  expect(code).toBe(130)
 }, 60_000)

@@ -16,8 +16,11 @@ export const stopped: Fault = {
   everyMs: 7_000,
   async strike(world, dice) {
     const { worker } = dice.pick(world.places)
+    const fromMs = Date.now()
     worker.signal('SIGSTOP')
     await sleep(STOP_MS)
+    // What it sends when it is woken may be at the gateway before this goes on.
+    world.stops.push({ client: worker.client, fromMs, untilMs: Date.now() })
     worker.signal('SIGCONT')
   },
 }

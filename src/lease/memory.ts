@@ -54,6 +54,11 @@ export class MemoryLease implements LeaseService {
     if (lease?.holder === grant.holder) lease.holder = null
   }
 
+  /** For a simulator that tells states of the world apart. */
+  known(): readonly unknown[] {
+    return [...this.#leases]
+  }
+
   #requireService(key: string): void {
     if (this.#outage !== null) throw new LeaseUnavailable(key, 'unreachable', this.#outage)
   }

@@ -95,6 +95,11 @@ export class MemoryCompensations implements CompensationStore<MemoryTransaction>
     return entryId !== null && this.#entries.get(entryId) !== undefined
   }
 
+  /** For a simulator that tells states of the world apart. */
+  known(): readonly unknown[] {
+    return [[...this.#compensations], [...this.#undone]]
+  }
+
   #change(entryId: string | null, change: (entry: Entry) => Entry): void {
     const entry = entryId === null ? undefined : this.#entries.get(entryId)
     if (entry !== undefined) this.#entries.put(change(entry))

@@ -82,10 +82,12 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   readonly #staged = new Map<string, Entry>()
   readonly #listeners = new Set<(id: string) => void>()
   readonly #locks = new Locks()
+  readonly #known: () => readonly unknown[]
 
   constructor(options: MemoryJournalOptions) {
     this.#clock = options.clock
-    this.lease = new MemoryLease(options.clock)
+    const lease = new MemoryLease(options.clock)
+    this.lease = lease
     this.inbox = new MemoryInbox(options.clock)
     const lent = {
       get: (id: string) => this.#entries.get(id),
@@ -100,6 +102,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
       isLocked: (id) => this.#locks.has(id),
       isUndoingOfExisting: (id) => compensations.isOfExisting(id),
     })
+    this.#known = () => [lease.known(), compensations.known()]
     this.#pause = options.pause ?? (() => Promise.resolve())
   }
 
@@ -345,6 +348,11 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   /** Waits, as a database does, until no other open transaction has made this entry. */
   #untilMade(id: string, tx: MemoryTransaction | null): Promise<void> {
     return this.#locks.untilFree(id, tx, () => this.#entries.has(id))
+  }
+
+  /** Everything that it has committed, for a simulator that tells states of the world apart. */
+  known(): readonly unknown[] {
+    return [[...this.#entries.values()], [...this.#history], ...this.#known()]
   }
 
   #now(): JournalTime {

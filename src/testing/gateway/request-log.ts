@@ -19,6 +19,8 @@ export interface LoggedRequest {
   readonly route: string | null
   /** The `Idempotency-Key` header as sent; null if none. */
   readonly idempotencyKey: string | null
+  /** The `User-Agent` header as sent: which client it was; null if none. */
+  readonly userAgent: string | null
   /** From the metadata of the request or of the object that it is about; null if neither says. */
   readonly businessKey: string | null
   /** Wall-clock milliseconds by the gateway's clock. */

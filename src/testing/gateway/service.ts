@@ -85,6 +85,7 @@ export class Service {
       path: query === -1 ? path : path.slice(0, query),
       route: null,
       idempotencyKey: headerOf(request, 'idempotency-key'),
+      userAgent: headerOf(request, 'user-agent'),
       businessKey: null,
       receivedMs: this.world.clock.wallMs(),
       finishedMs: null,

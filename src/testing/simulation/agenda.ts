@@ -17,6 +17,8 @@ export function placeOf(who: number): number {
   return 3 + who
 }
 
+export type Named = () => string
+
 /** What is still to come. */
 export interface Agenda {
   readonly nowMs: number
@@ -24,7 +26,10 @@ export interface Agenda {
   readonly restless: number
   /** True: the history need not be played any further. */
   readonly over: boolean
-  at(dueMs: number, restless: boolean, happen: () => void, place: number): Happening
+  /** `named`: what happens, in a text from which it follows wholly, for those who tell states of the world apart. */
+  at(dueMs: number, restless: boolean, happen: () => void, place: number, named?: Named): Happening
+  /** A name for what is asked now, so that its answer can be named by it. */
+  asked(): number
   cancel(happening: Happening): void
   /** Takes the next happening off and moves the time there; undefined when nothing is to come. */
   next(): Happening | undefined
@@ -53,6 +58,10 @@ export class TimedAgenda implements Agenda {
     if (restless) this.#restless++
     this.#push(happening)
     return happening
+  }
+
+  asked(): number {
+    return 0
   }
 
   cancel(happening: Happening): void {

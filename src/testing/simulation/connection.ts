@@ -1,5 +1,5 @@
 import { type Journal, JournalError, type LeaseService } from '../../protocol/index.js'
-import { PLACES } from './agenda.js'
+import { type Named, PLACES } from './agenda.js'
 import type { Database } from './database.js'
 import type { Point } from './faults.js'
 import type { Scene } from './scene.js'
@@ -20,6 +20,8 @@ export interface Manner<T> {
 
 /** How a statement ends for the one who sent it. */
 interface Caller<T> {
+  /** What its answer is named by. */
+  readonly asked: number
   readonly resolve: (result: T) => void
   readonly reject: (error: unknown) => void
   readonly lose: (delayMs: number, problem: string) => void
@@ -46,12 +48,17 @@ export class Connection {
     return new Promise<T>((resolve, reject) => {
       if (!this.#life.alive) return
       this.#scene.checks.asks(this.#life, operation)
+      const asked = this.#scene.agenda.asked()
       const lose = (delayMs: number, problem: string): void =>
-        this.#life.hears(delayMs, () => {
-          this.#scene.timeline?.tell(this.#life.name, `hears of ${operation}: ${problem}`)
-          reject(lost(problem))
-        })
-      this.#send(operation, manner, carryOut, { resolve, reject, lose })
+        this.#life.hears(
+          delayMs,
+          () => {
+            this.#scene.timeline?.tell(this.#life.name, `hears of ${operation}: ${problem}`)
+            reject(lost(problem))
+          },
+          { named: () => `${asked}: ${problem}` },
+        )
+      this.#send(operation, manner, carryOut, { asked, resolve, reject, lose })
     })
   }
 
@@ -65,7 +72,7 @@ export class Connection {
   /** There: what follows happens in the database, whether the worker lives or not. */
   arrival(): Promise<void> {
     const delayMs = this.#scene.fates.spread('request', this.#life.point(), 0.2, 3)
-    return new Promise((resolve) => this.#inDatabase(delayMs, resolve))
+    return new Promise((resolve) => this.#inDatabase(delayMs, undefined, resolve))
   }
 
   #send<T>(operation: Operation, manner: Manner<T>, carryOut: () => Promise<T>, caller: Caller<T>): void {
@@ -78,16 +85,23 @@ export class Connection {
     } else if (fates.strikes('statement_lost', point)) {
       caller.lose(fates.spread('fault', point, 1, 500), 'connection lost')
     } else if (fates.strikes('statement_late', point)) {
-      this.#afterwards(fates.spread('fault', point, 50, 3 * this.#leaseMs), `a late ${operation}`, perform)
+      this.#afterwards(
+        caller.asked,
+        fates.spread('fault', point, 50, 3 * this.#leaseMs),
+        `a late ${operation}`,
+        perform,
+      )
       caller.lose(fates.spread('answer', point, 1, 500), 'connection lost')
     } else {
       const slowMs = fates.strikes('statement_slow', point) ? fates.spread('fault', point, 50, 2 * this.#leaseMs) : 0
-      this.#inDatabase(slowMs + fates.spread('request', point, 0.2, 3), () => {
+      const named = (): string => `${caller.asked} arrives`
+      this.#inDatabase(slowMs + fates.spread('request', point, 0.2, 3), named, () => {
         if (this.#database.down) return caller.lose(1, 'connection lost')
         if (manner.repeatable === true && fates.strikes('statement_repeated', point)) {
-          this.#afterwards(fates.spread('fault', point, 1, 3 * this.#leaseMs), `once more a ${operation}`, perform)
+          const laterMs = fates.spread('fault', point, 1, 3 * this.#leaseMs)
+          this.#afterwards(caller.asked, laterMs, `once more a ${operation}`, perform)
         }
-        const found = (result: T): boolean => !isLook || manner.changed(result)
+        const found = (result: T): boolean => !isLook || (Array.isArray(result) && result.length > 0)
         this.#answer(point, perform(), { ...caller, found })
       })
     }
@@ -108,23 +122,30 @@ export class Connection {
         const point = { ...asked, isIdle: !caller.found(result) }
         const isCutOff = this.#database.epoch !== epoch || fates.strikes('answer_lost', point)
         if (isCutOff) caller.lose(fates.spread('fault', point, 1, 500), 'connection lost after it was carried out')
-        else this.#life.hears(delayMs(point), () => caller.resolve(result), point)
+        else {
+          const named = (): string => `${caller.asked}: ${inWords(result)}`
+          this.#life.hears(delayMs(point), () => caller.resolve(result), { isIdle: point.isIdle, named })
+        }
       },
-      (error: unknown) => this.#life.hears(delayMs(asked), () => caller.reject(error)),
+      (error: unknown) => {
+        const named = (): string => `${caller.asked} fails: ${inWords(error)}`
+        this.#life.hears(delayMs(asked), () => caller.reject(error), { named })
+      },
     )
   }
 
   /** A statement of which nobody hears any more. */
-  #afterwards(delayMs: number, what: string, perform: () => Promise<unknown>): void {
-    this.#inDatabase(delayMs, () => {
+  #afterwards(asked: number, delayMs: number, what: string, perform: () => Promise<unknown>): void {
+    const named = (): string => `${asked}: ${what}`
+    this.#inDatabase(delayMs, named, () => {
       this.#scene.timeline?.tell('database', `carries out ${what} of ${this.#life.name}`)
       if (!this.#database.down) perform().catch(() => undefined)
     })
   }
 
-  #inDatabase(delayMs: number, happen: () => void): void {
+  #inDatabase(delayMs: number, named: Named | undefined, happen: () => void): void {
     const { agenda, nowMs } = this.#scene
-    agenda.at(nowMs + delayMs, true, happen, PLACES.database)
+    agenda.at(nowMs + delayMs, true, happen, PLACES.database, named)
   }
 
   async #carryOut<T>(manner: Manner<T>, carryOut: () => Promise<T>): Promise<T> {
@@ -137,6 +158,11 @@ export class Connection {
       throw error
     }
   }
+}
+
+/** An answer as a text; of an error `JSON.stringify` keeps nothing. */
+export function inWords(answer: unknown): string {
+  return JSON.stringify(answer, (_, value: unknown) => (value instanceof Error ? `${value}` : value)) ?? 'nothing'
 }
 
 /** What a client is told when its connection breaks. */

@@ -73,6 +73,11 @@ export class Database {
     this.#scene.timeline?.tell('database', 'is back')
   }
 
+  /** Something in it may have changed that no row shows, such as a lease. */
+  touched(): void {
+    this.#fingerprint = null
+  }
+
   opened(tx: MemoryTransaction, who: number): void {
     this.#open.set(tx, { who, committing: false })
     this.#fingerprint = null
@@ -98,8 +103,8 @@ export class Database {
 
   /** Everything that it knows, in one text. */
   fingerprint(): string {
-    const open = [...this.#open.values()]
-    this.#fingerprint ??= JSON.stringify([[...this.rows.values()], this.consequences, this.orders, open, this.down])
+    const { consequences, orders, down } = this
+    this.#fingerprint ??= JSON.stringify([this.journal.known(), consequences, orders, [...this.#open.values()], down])
     return this.#fingerprint
   }
 

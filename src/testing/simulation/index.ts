@@ -1,4 +1,4 @@
-export { type Broken, BUDGETS, type Exhausted, explore, SMALL_WORLDS, type SmallWorld } from './exhaustive/index.js'
+export { type Broken, type Exhausted, explore, SMALL_WORLDS, type SmallWorld } from './exhaustive/index.js'
 export { FAULTS as SIMULATED_FAULTS, type FaultKind as SimulatedFault } from './faults.js'
 export {
   type Difference,

@@ -13,6 +13,7 @@ import {
 } from '../../protocol/index.js'
 import { PLACES } from './agenda.js'
 import type { Heard } from './checks/check.js'
+import { inWords } from './connection.js'
 import { type Engine, HandlerFailed } from './engine.js'
 import type { MessagePlan } from './scenario.js'
 import { BEGINS_AT_MS, type Scene } from './scene.js'
@@ -83,12 +84,14 @@ export class Messages {
 
   /** How callers have been answered so far, in one text. */
   fingerprint(): string {
-    return JSON.stringify([this.#answers, this.outstanding])
+    // Whoever was answered first: the rules compare each answer with all others.
+    return JSON.stringify([this.#answers.map((each) => inWords(each)).sort(), this.outstanding])
   }
 
   #plan(delivery: Delivery, inMs: number): void {
     this.outstanding++
-    this.#scene.agenda.at(this.#scene.nowMs + inMs, false, () => this.#deliver(delivery), PLACES.broker)
+    const named = (): string => nameOf(delivery)
+    this.#scene.agenda.at(this.#scene.nowMs + inMs, false, () => this.#deliver(delivery), PLACES.broker, named)
   }
 
   #deliver(delivery: Delivery): void {
@@ -98,10 +101,17 @@ export class Messages {
     // A broker gives what a worker did not acknowledge to another one.
     const life = workers[(message.worker + count) % workers.length]?.life
     if (life === undefined || life === null) {
-      agenda.at(nowMs + 50, false, () => this.#deliver({ ...delivery, count: count + 1 }), PLACES.broker)
+      const later = { ...delivery, count: count + 1 }
+      agenda.at(
+        nowMs + 50,
+        false,
+        () => this.#deliver(later),
+        PLACES.broker,
+        () => nameOf(later),
+      )
       return
     }
-    life.hears(0, () => this.#start(life, delivery))
+    life.hears(0, () => this.#start(life, delivery), { named: () => nameOf(delivery) })
     const waiting = this.#waiting.get(life) ?? new Set()
     this.#waiting.set(life, waiting.add(delivery))
   }
@@ -149,8 +159,7 @@ export class Messages {
     this.#waiting.get(life)?.delete(delivery)
     this.outstanding--
     this.#scene.timeline?.tell(life.name, `answers ${message.key}: ${kind}${wordsOf(kind, value)}`)
-    const said = value instanceof Error ? value.name : value
-    this.#answers.push([message.id, kind, said])
+    this.#answers.push([message.id, kind, value])
     const input = orderOf(message, generation).variant
     this.#scene.checks.heard({ message, generation, input, kind, value })
     if (kind === 'in_doubt' || kind === 'journal') this.#again(delivery)
@@ -167,6 +176,10 @@ export class Messages {
     const inMs = this.#scene.fates.spread('redelivery', point, 5, 3_000)
     this.#plan({ ...delivery, count: delivery.count + 1 }, inMs)
   }
+}
+
+function nameOf({ message, generation, count }: Delivery): string {
+  return `message ${message.id}, generation ${generation}, delivery ${count}`
 }
 
 function perform({ counterfoil, effect }: Engine, { message, generation }: Delivery, order: Order): Promise<unknown> {

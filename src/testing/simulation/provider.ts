@@ -7,6 +7,7 @@ import {
   Rejected,
 } from '../../protocol/index.js'
 import { PLACES } from './agenda.js'
+import { inWords } from './connection.js'
 import type { Point } from './faults.js'
 import type { Terms } from './scenario.js'
 import type { Scene } from './scene.js'
@@ -72,6 +73,7 @@ class Line {
       const call: Call = {
         order,
         reference,
+        asked: scene.agenda.asked(),
         point: this.#life.point(),
         deadlineMs,
         endedAtMs: null,
@@ -90,15 +92,17 @@ class Line {
         signal.addEventListener('abort', () => this.#life.alive && finish(giveUp), { once: true })
       }
       this.#send(call, {
-        failed: (delayMs, error) =>
-          this.#life.hears(delayMs, () =>
-            finish(() => {
-              this.#tell(`hears of its call for ${order.key}: ${error.message}`)
-              reject(error)
-            }),
-          ),
-        answered: (delayMs, answer) =>
-          this.#life.hears(delayMs, () => finish(() => this.#hear(call, answer, { resolve, reject }))),
+        failed: (delayMs, error) => {
+          const hear = (): void => {
+            this.#tell(`hears of its call for ${order.key}: ${error.message}`)
+            reject(error)
+          }
+          this.#life.hears(delayMs, () => finish(hear), { named: () => `${call.asked} fails: ${error.message}` })
+        },
+        answered: (delayMs, answer) => {
+          const hear = (): void => finish(() => this.#hear(call, answer, { resolve, reject }))
+          this.#life.hears(delayMs, hear, { named: () => `${call.asked}: ${inWords(answer)}` })
+        },
       })
     })
   }
@@ -122,7 +126,13 @@ class Line {
     const arrivesAt = (atMs: number): void => {
       this.#service.expect(call)
       const reply = (answer: Answer): void => this.#reply(point, answer, back)
-      agenda.at(atMs, true, () => this.#service.receive(call, reply), PLACES.service)
+      agenda.at(
+        atMs,
+        true,
+        () => this.#service.receive(call, reply),
+        PLACES.service,
+        () => `${call.asked} arrives`,
+      )
     }
     if (fates.strikes('refused', point)) {
       back.failed(transitMs, new NotExecuted('ECONNREFUSED', 'refused'))
@@ -158,6 +168,7 @@ class Line {
     return new Promise<Receipt | null>((resolve, reject) => {
       const { fates, agenda, nowMs, terms } = this.#scene
       const point = this.#life.point()
+      const asked = agenda.asked()
       this.#tell(`asks for ${order.key}, ${short(reference)}`)
       let over = false
       const finish = (how: () => void): void => {
@@ -167,23 +178,24 @@ class Line {
       }
       signal.addEventListener('abort', () => this.#life.alive && finish(() => reject(signal.reason)), { once: true })
       if (fates.strikes('find_fails', point)) {
-        this.#life.hears(fates.spread('fault', point, 1, 500), () =>
-          finish(() => {
-            this.#tell(`cannot ask for ${order.key}`)
-            reject(new Error('the look-up failed'))
-          }),
-        )
+        const hear = (): void => {
+          this.#tell(`cannot ask for ${order.key}`)
+          reject(new Error('the look-up failed'))
+        }
+        const named = (): string => `${asked} fails`
+        this.#life.hears(fates.spread('fault', point, 1, 500), () => finish(hear), { named })
       } else if (fates.strikes('find_hangs', point)) {
         this.#tell('(its look-up is lost)')
       } else {
         const mostMs = fates.strikes('find_slow', point) ? terms.timeoutMs : 20
         const look = (): void => {
           const known = this.#service.look(reference)
-          this.#life.hears(fates.spread('answer', point, 0.5, mostMs), () =>
-            finish(() => this.#learn(order, known, { resolve, reject })),
-          )
+          const hear = (): void => finish(() => this.#learn(order, known, { resolve, reject }))
+          const named = (): string => `${asked}: ${inWords(typeof known === 'object' ? known?.receipt : known)}`
+          this.#life.hears(fates.spread('answer', point, 0.5, mostMs), hear, { named })
         }
-        agenda.at(nowMs + fates.spread('request', point, 0.5, mostMs), true, look, PLACES.service)
+        const atMs = nowMs + fates.spread('request', point, 0.5, mostMs)
+        agenda.at(atMs, true, look, PLACES.service, () => `${asked} arrives`)
       }
     })
   }

@@ -1,4 +1,4 @@
-import { PLACES } from './agenda.js'
+import { type Named, PLACES } from './agenda.js'
 import type { Fates, Point } from './faults.js'
 import type { Terms } from './scenario.js'
 import type { Scene } from './scene.js'
@@ -8,6 +8,8 @@ import type { Operation, Receipt, Request } from './truth.js'
 export interface Call {
   readonly order: Request
   readonly reference: string
+  /** What its answer is named by. */
+  readonly asked: number
   readonly point: Point
   /** The caller's deadline, in true time. */
   readonly deadlineMs: number
@@ -76,7 +78,8 @@ export class Service {
     const answer = this.#atOnce(call)
     if (answer !== null) this.#coming.delete(call)
     if (answer !== null) {
-      this.#later(this.#fates.spread('work', call.point, 1, 20), () => reply(answer))
+      const named = (): string => `${call.asked} is answered: ${JSON.stringify(answer)}`
+      this.#later(this.#fates.spread('work', call.point, 1, 20), named, () => reply(answer))
       return
     }
     this.#work(call, reply)
@@ -84,8 +87,13 @@ export class Service {
 
   /** Everything that it knows, in one text. */
   fingerprint(): string {
-    const coming = [...this.#coming].map(({ reference, endedAtMs, point }) => [reference, endedAtMs, point])
-    return JSON.stringify([this.operations, [...this.#keys], coming])
+    const coming = [...this.#coming].map(({ order, reference, asked, endedAtMs, endsAtMs, deadlineMs }) => {
+      return [order, reference, asked, endedAtMs, endsAtMs, deadlineMs]
+    })
+    const done = this.operations.map((each) => ({ ...each, promisedAtMs: each.promisedAtMs() }))
+    // Their order says only which came first, which nothing depends on.
+    const keys = [...this.#keys].map((each) => JSON.stringify(each))
+    return JSON.stringify([done, keys.sort(), coming.map((each) => JSON.stringify(each)).sort()])
   }
 
   /** What the reference is known for: an operation that shows already, a decline, or nothing. */
@@ -122,32 +130,36 @@ export class Service {
     const soonMs = Math.min(latestMs, nowMs + this.#fates.spread('work', point, 2, 200))
     const atMs = late ? this.#fates.upTo('fault', point, soonMs, latestMs) : soonMs
     if (record !== null) record.answer = 'working'
-    this.#later(atMs - nowMs, () => {
-      const happenedAtMs = this.#scene.nowMs
-      this.#coming.delete(call)
-      const hidden = this.#fates.strikes('shows_late', point)
-      const showsAtMs = hidden ? this.#fates.upTo('show', point, happenedAtMs, this.#showsBy(call)) : happenedAtMs
-      const receipt = { id: `op-${this.operations.length + 1}`, reference, variant: order.variant }
-      const operation = {
-        receipt,
-        key: order.key,
-        reference,
-        undoes: order.undoes,
-        isPlanted: false,
-        happenedAtMs,
-        showsAtMs,
-        promisedAtMs: () => endOf(call) + this.#terms.settlesMs,
-      }
-      this.operations.push(operation)
-      this.#scene.timeline?.tell(
-        'service',
-        `${order.undoes === null ? 'does' : 'undoes'} ${order.key}: ${receipt.id}${hidden ? ', but does not show it yet' : ''}`,
-      )
-      this.#scene.checks.happened(operation)
-      const failed = this.#fates.strikes('failed_stored_done', point)
-      const answer: Answer = failed ? { kind: 'failed', stored: record !== null } : { kind: 'done', receipt }
-      reply(store(record, answer))
-    })
+    this.#later(
+      atMs - nowMs,
+      () => `${call.asked} is done`,
+      () => {
+        const happenedAtMs = this.#scene.nowMs
+        this.#coming.delete(call)
+        const hidden = this.#fates.strikes('shows_late', point)
+        const showsAtMs = hidden ? this.#fates.upTo('show', point, happenedAtMs, this.#showsBy(call)) : happenedAtMs
+        const receipt = { id: `op-${this.operations.length + 1}`, reference, variant: order.variant }
+        const operation = {
+          receipt,
+          key: order.key,
+          reference,
+          undoes: order.undoes,
+          isPlanted: false,
+          happenedAtMs,
+          showsAtMs,
+          promisedAtMs: () => endOf(call) + this.#terms.settlesMs,
+        }
+        this.operations.push(operation)
+        this.#scene.timeline?.tell(
+          'service',
+          `${order.undoes === null ? 'does' : 'undoes'} ${order.key}: ${receipt.id}${hidden ? ', but does not show it yet' : ''}`,
+        )
+        this.#scene.checks.happened(operation)
+        const failed = this.#fates.strikes('failed_stored_done', point)
+        const answer: Answer = failed ? { kind: 'failed', stored: record !== null } : { kind: 'done', receipt }
+        reply(store(record, answer))
+      },
+    )
   }
 
   /** The last moment at which look-ups may begin to show it: the call may end from now on, if it has not already. */
@@ -169,8 +181,8 @@ export class Service {
     return record
   }
 
-  #later(delayMs: number, happen: () => void): void {
-    this.#scene.agenda.at(this.#scene.nowMs + delayMs, true, happen, PLACES.service)
+  #later(delayMs: number, named: Named, happen: () => void): void {
+    this.#scene.agenda.at(this.#scene.nowMs + delayMs, true, happen, PLACES.service, named)
   }
 }
 

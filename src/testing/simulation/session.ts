@@ -190,9 +190,11 @@ export class Session implements Journal<MemoryTransaction> {
 
   #leaseOver(service: LeaseService): LeaseService {
     const ask = <T>(operation: keyof LeaseService, key: string, carryOut: () => Promise<T>): Promise<T> =>
-      this.#connection.ask(operation, READS, carryOut).catch((error: unknown) => {
-        throw error instanceof JournalError ? new LeaseUnavailable(key, 'unreachable', error.message) : error
-      })
+      this.#connection
+        .ask(operation, READS, () => this.#touching(carryOut))
+        .catch((error: unknown) => {
+          throw error instanceof JournalError ? new LeaseUnavailable(key, 'unreachable', error.message) : error
+        })
     return {
       acquire: (key, ttlMs, holder) =>
         ask('acquire', key, async () => {
@@ -204,6 +206,12 @@ export class Session implements Journal<MemoryTransaction> {
       renew: (grant, ttlMs) => ask('renew', grant.key, () => service.renew(grant, ttlMs)),
       release: (grant) => ask('release', grant.key, () => service.release(grant)),
     }
+  }
+
+  async #touching<T>(carryOut: () => Promise<T>): Promise<T> {
+    const result = await carryOut()
+    this.#database.touched()
+    return result
   }
 
   /** One statement inside an open transaction: time passes, and the connection may be gone afterwards. */

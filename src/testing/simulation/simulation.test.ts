@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { explore, SMALL_WORLDS } from './exhaustive/index.js'
+import { Visited } from './exhaustive/visited.js'
 import { FAULTS } from './faults.js'
 import { describe as describeHistory } from './report.js'
 import { simulate, tell } from './run.js'
@@ -85,7 +86,7 @@ test('a service that breaks its promise is found to be charged twice, and the hi
 
 describe('small worlds', () => {
   const QUICK = SMALL_WORLDS.filter(({ name }) =>
-    /two loops find one enqueued key; 2 crashes|asked for one key at once; 1 crashes, 0 faults/.test(name),
+    /loops find one enqueued key; 2 crashes|^key: .*(one customer; 1 crashes, 0|undo it at once; 0 crashes)/.test(name),
   )
 
   test.each(QUICK.map((world) => [world.name, world] as const))('%s: every schedule holds', async (_, world) => {
@@ -95,8 +96,41 @@ describe('small worlds', () => {
     expect(Math.min(states, schedules)).toBeGreaterThan(100)
   })
 
-  test('there is one of each capability', () => {
-    const doubts = new Set(QUICK.map(({ scenario }) => scenario.terms.doubt))
-    expect([...doubts].sort()).toEqual([...DOUBTS].sort())
+  test('there is one of each capability, one that takes turns, and one that undoes', () => {
+    const terms = QUICK.map(({ scenario }) => scenario.terms)
+    expect([...new Set(terms.map(({ doubt }) => doubt))].sort()).toEqual([...DOUBTS].sort())
+    expect(terms.some(({ serialized }) => serialized)).toBe(true)
+    expect(terms.some(({ undoable }) => undoable)).toBe(true)
+  })
+
+  test('each has a name of its own, two crashes or faults or changes of order, and some have two crashes and two faults', () => {
+    expect(new Set(SMALL_WORLDS.map(({ name }) => name)).size).toBe(SMALL_WORLDS.length)
+    for (const { budget } of SMALL_WORLDS) {
+      expect(budget.crashes + budget.faults + budget.delays).toBeGreaterThanOrEqual(2)
+    }
+    const all = SMALL_WORLDS.filter(({ budget }) => budget.crashes === 2 && budget.faults === 2 && budget.inAll === 4)
+    expect(all.map(({ scenario }) => scenario.terms.doubt).sort()).toEqual([...DOUBTS].sort())
+  })
+
+  test('a service that breaks its promise is found out in one, with the choices that lead there', async () => {
+    const world = SMALL_WORLDS.find(({ name }) => name.startsWith('key: two loops find one enqueued key; 0 crashes'))
+    if (world === undefined) throw new Error('There is no such world.')
+    const terms = { ...world.scenario.terms, prunesAfterMs: 1 }
+    const { violations } = await explore({ ...world, scenario: { ...world.scenario, terms } })
+    expect(violations.map(({ invariant }) => invariant)).toContain('I1 one operation per key')
+    expect(violations[0]?.lines.join('\n')).toMatch(/has forgotten the key/)
+  })
+
+  test('a state that was met with more left to spend is known, and with less of anything is not', () => {
+    const visited = new Visited()
+    const left = { crashes: 1, faults: 1, delays: 1, inAll: 2, times: 'both' } as const
+    expect(visited.covers(7, left)).toBe(false)
+    expect(visited.covers(7, left)).toBe(true)
+    expect(visited.covers(7, { ...left, delays: 0 })).toBe(true)
+    expect(visited.covers(8, left)).toBe(false)
+    expect(visited.covers(7, { ...left, faults: 0, crashes: 2 })).toBe(false)
+    expect(visited.covers(7, { ...left, inAll: 3 })).toBe(false)
+    expect(visited.covers(7, { ...left, inAll: 3 })).toBe(true)
+    expect(visited.size).toBe(2)
   })
 })

@@ -1,5 +1,5 @@
 import type { Clock } from '../../system/index.js'
-import { type Happening, PLACES, placeOf } from './agenda.js'
+import { type Happening, type Named, PLACES, placeOf } from './agenda.js'
 import type { Caller } from './checks/check.js'
 import type { Dice, Stream } from './dice.js'
 import type { Point } from './faults.js'
@@ -51,7 +51,8 @@ export class Worker {
     this.#scene.timeline?.tell(this.name, `crashes, for ${Math.round(downForMs)} ms`)
     life.end()
     this.life = null
-    this.#scene.agenda.at(this.#scene.nowMs + downForMs, false, () => this.boot(), PLACES.broker)
+    const named = (): string => `${this.name} starts life ${this.#lives + 1}`
+    this.#scene.agenda.at(this.#scene.nowMs + downForMs, false, () => this.boot(), PLACES.broker, named)
     this.#ended(life)
   }
 
@@ -60,6 +61,13 @@ export class Worker {
     this.pausedUntilMs = this.#scene.nowMs + forMs
     this.#scene.timeline?.tell(this.name, `stands still for ${Math.round(forMs)} ms`)
   }
+}
+
+/** What is known of something that comes to a life. */
+export interface About {
+  /** It is the answer to a look of the loop, and says that there is nothing to do. */
+  readonly isIdle?: boolean
+  readonly named?: Named
 }
 
 /**
@@ -116,16 +124,16 @@ export class Life implements Caller {
   }
 
   /** Something comes to this life after `delayMs`: an answer, a wake-up. */
-  hears(delayMs: number, hear: () => void, about: { readonly isIdle: boolean } = { isIdle: false }): void {
+  hears(delayMs: number, hear: () => void, about: About = {}): void {
     const receive = (): void => this.receive(true, hear, about)
-    this.#scene.agenda.at(this.#scene.nowMs + delayMs, true, receive, placeOf(this.who))
+    this.#scene.agenda.at(this.#scene.nowMs + delayMs, true, receive, placeOf(this.who), about.named)
   }
 
   /**
    * Something has come. Here a worker crashes or stands still: between two things that it hears nobody can tell the
    * difference.
    */
-  receive(restless: boolean, hear: () => void, about: { readonly isIdle: boolean } = { isIdle: false }): void {
+  receive(restless: boolean, hear: () => void, about: About = {}): void {
     const scene = this.#scene
     if (!this.#alive) return
     const { worker } = this
@@ -133,7 +141,7 @@ export class Life implements Caller {
       this.#later(restless, hear)
       return
     }
-    const point = { who: this.who, count: this.#heard++, ...about }
+    const point = { who: this.who, count: this.#heard++, isIdle: about.isIdle === true }
     if (scene.fates.strikes('crash', point)) {
       worker.crash(scene.fates.spread('restart', point, 5, 1.3 * scene.terms.windowMs))
       return

@@ -128,7 +128,7 @@ export class World implements Scene, Watched {
 
   /** Everything that the database, the service and the callers know, for those who compare states. */
   fingerprint(): { readonly database: string; readonly service: string; readonly heard: string } {
-    const heard = this.#messages.fingerprint()
+    const heard = this.#messages.fingerprint() + this.checks.remembers()
     return { database: this.#database.fingerprint(), service: this.#service.fingerprint(), heard }
   }
 

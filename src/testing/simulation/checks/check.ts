@@ -83,6 +83,8 @@ export interface Check {
   erred?(caller: Caller, error: unknown): void
   /** Nothing is on its way any more, and nothing waits. */
   rests?(): void
+  /** What it remembers that the rows, the service and the answers do not show, in one text. */
+  remembers?(): string
 }
 
 /** What a rule sees, and where it reports. */

@@ -73,6 +73,10 @@ export class Checks implements Required<Check> {
     for (const check of this.#checks) check.erred?.(...about)
   }
 
+  remembers(): string {
+    return this.#checks.map((check) => check.remembers?.() ?? '').join('')
+  }
+
   rests(): void {
     for (const check of this.#checks) check.rests?.()
   }

@@ -27,5 +27,9 @@ export const rejectionsStand: CheckOf = (world) => {
       if (final.has(reference))
         world.violate('P6 what rests stays', `${caller.name} calls for ${key} after its rejection`)
     },
+    remembers: () => {
+      const open = [...heard].map(([reference, { by, of }]) => `${reference} ${by.token} ${of}`)
+      return [...open.sort(), ...[...final].sort()].join()
+    },
   }
 }

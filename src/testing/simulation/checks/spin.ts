@@ -1,7 +1,10 @@
 import type { Caller, CheckOf } from './check.js'
 
-/** So many looks of one worker's loop in a second are too many, where nothing changed meanwhile. */
-const MOST_LOOKS = 40
+/**
+ * So many looks of one worker's loop in a second are too many, where nothing changed meanwhile. Where another holds the
+ * lease of a turn it looks twice every 50 ms, and a few times more after something has changed.
+ */
+const MOST_LOOKS = 50
 const SECOND_MS = 1_000
 
 /** L1: a loop that finds nothing to do waits; it does not ask again and again. */

@@ -7,33 +7,28 @@ export interface Budget {
   readonly crashes: number
   readonly delays: number
   readonly inAll: number
+  /** What takes time: the least of it and the most, or the most alone. */
+  readonly times: 'both' | 'most'
 }
 
-interface Made {
-  picked: number
-  readonly options: number
-}
+/** What was picked at each choice of a history, in order: enough to play it again. */
+export type Path = readonly number[]
 
 /**
- * The choices of one history, and the way from one history to the next: depth first, the last choice that has another
- * option takes it. Every history is played from its beginning, so nothing of the engine has to be copied.
+ * The choices of one history: first those of the path that it was given, then the first option of each, which is what
+ * happens by itself. Every other option that could be paid for begins a path of its own. Every history is played from
+ * its beginning, so nothing of the engine has to be copied.
  */
 export class Choices {
-  readonly #made: Made[] = []
-  #at = 0
+  /** The paths that begin on this one. */
+  readonly others: Path[] = []
+  readonly #given: Path
+  readonly #picked: number[] = []
   #left: Budget
-  readonly #budget: Budget
 
-  constructor(budget: Budget) {
-    this.#budget = budget
+  constructor(budget: Budget, given: Path = []) {
     this.#left = budget
-  }
-
-  /** The choices of one history that was played before. */
-  static along(budget: Budget, path: readonly number[]): Choices {
-    const choices = new Choices(budget)
-    for (const picked of path) choices.#made.push({ picked, options: 0 })
-    return choices
+    this.#given = given
   }
 
   /** What may still be spent. */
@@ -43,51 +38,42 @@ export class Choices {
 
   /** Whether what is being played has been played before, in an earlier history. */
   get isRetracing(): boolean {
-    return this.#at < this.#made.length
+    return this.#picked.length < this.#given.length
   }
 
-  /** Whether another option than the first can be paid for. */
-  affords(cost: Cost): boolean {
+  /** Whether nothing can be chosen any more: what follows, follows by itself. */
+  get isSpent(): boolean {
+    const { faults, crashes, delays, inAll } = this.#left
+    return delays === 0 && (inAll === 0 || (faults === 0 && crashes === 0))
+  }
+
+  get path(): Path {
+    return this.#picked
+  }
+
+  /** One of `options`; the first is what happens by itself, and costs nothing. */
+  choose(options: number, cost: Cost): number {
+    if (options <= 1 || !this.#affords(cost)) return 0
+    const given = this.#given[this.#picked.length]
+    if (given === undefined) for (let other = 1; other < options; other++) this.others.push([...this.#picked, other])
+    const picked = given ?? 0
+    if (picked >= options) throw new Error('The same choices led to another history: the world is not deterministic.')
+    this.#picked.push(picked)
+    if (picked > 0) this.#pay(cost)
+    return picked
+  }
+
+  #affords(cost: Cost): boolean {
     const { faults, crashes, delays, inAll } = this.#left
     if (cost === 'free') return true
     if (cost === 'delay') return delays > 0
     return inAll > 0 && (cost === 'fault' ? faults : crashes) > 0
   }
 
-  /** One of `options`; the first is what happens by itself, and costs nothing. */
-  choose(options: number, cost: Cost): number {
-    if (options <= 1 || !this.affords(cost)) return 0
-    const made = this.#made[this.#at] ?? { picked: 0, options }
-    if (made.options !== 0 && made.options !== options)
-      throw new Error('The same choices led to another history: the world is not deterministic.')
-    this.#made[this.#at++] = made
-    if (made.picked > 0) this.#pay(cost)
-    return made.picked
-  }
-
-  /** Goes to the next history; false when all have been played. */
-  advance(): boolean {
-    this.#at = 0
-    this.#left = this.#budget
-    for (let last = this.#made.at(-1); last !== undefined; last = this.#made.at(-1)) {
-      if (last.picked + 1 < last.options) {
-        last.picked++
-        return true
-      }
-      this.#made.pop()
-    }
-    return false
-  }
-
-  /** What was picked, in order: enough to play the same again. */
-  path(): readonly number[] {
-    return this.#made.slice(0, this.#at).map(({ picked }) => picked)
-  }
-
   #pay(cost: Cost): void {
-    const { faults, crashes, delays, inAll } = this.#left
-    if (cost === 'delay') this.#left = { faults, crashes, delays: delays - 1, inAll }
-    if (cost === 'fault') this.#left = { faults: faults - 1, crashes, delays, inAll: inAll - 1 }
-    if (cost === 'crash') this.#left = { faults, crashes: crashes - 1, delays, inAll: inAll - 1 }
+    const left = this.#left
+    if (cost === 'delay') this.#left = { ...left, delays: left.delays - 1 }
+    if (cost === 'fault') this.#left = { ...left, faults: left.faults - 1, inAll: left.inAll - 1 }
+    if (cost === 'crash') this.#left = { ...left, crashes: left.crashes - 1, inAll: left.inAll - 1 }
   }
 }

@@ -16,6 +16,10 @@ export interface LockstepRun {
   readonly pool: PostgresPool
   /** After so many differences no further history is played. Default: all are. */
   readonly enough?: number
+  /** Told of each difference at once. */
+  readonly told?: (difference: Difference) => void
+  /** No further history is played once it aborts. */
+  readonly stopped?: AbortSignal
   /** Default: the production journal. */
   readonly makeJournal?: MakeJournal
 }
@@ -36,7 +40,7 @@ export interface LockstepSummary {
  * order and at the same times, and compares answers and rows. The statements are those of production.
  */
 export async function lockstep(run: LockstepRun): Promise<LockstepSummary> {
-  const { firstSeed, seeds, doubt, pool, enough = seeds, makeJournal = productionJournal } = run
+  const { firstSeed, seeds, doubt, pool, enough = seeds, told, stopped, makeJournal = productionJournal } = run
   await migrate(pool)
   const time = await VirtualTime.over(pool)
   const differences: Difference[] = []
@@ -44,13 +48,17 @@ export async function lockstep(run: LockstepRun): Promise<LockstepSummary> {
   let histories = 0
   let undecided = 0
   for (let seed = firstSeed; seed < firstSeed + seeds && differences.length < enough; seed++, histories++) {
+    if (stopped?.aborted === true) break
     const recording = await record(seed, doubt)
     await empty(pool)
     const replay = new Replay(recording, time, makeJournal)
     const outcome = await replay.run()
     operations += replay.done
     if (outcome === 'undecided') undecided++
-    else if (outcome !== null) differences.push(outcome)
+    else if (outcome !== null) {
+      differences.push(outcome)
+      told?.(outcome)
+    }
   }
   return { histories, undecided, operations, differences }
 }
