@@ -392,4 +392,13 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: ['I9'],
     withinSeeds: 1_000,
   },
+  {
+    name: "a wait is counted by the worker's own wall clock",
+    file: 'engine/counterfoil',
+    code: 'const own = tied(journal, options)',
+    mutation: `const own = tied(journal, typeof options.notBefore === 'number'
+      ? { ...options, notBefore: new Date(this.#core.context.clock.wallMs() + options.notBefore) } : options)`,
+    breaks: ['L2'],
+    withinSeeds: 1_000,
+  },
 ]

@@ -34,6 +34,8 @@ export interface Office {
   readonly engineOf: (life: Life) => Engine | undefined
   /** The application's own table of orders. */
   readonly orders: string[]
+  /** The journal's own clock. */
+  readonly journalMs: () => number
 }
 
 const LONGEST_GENERATION = 2
@@ -131,7 +133,7 @@ export class Messages {
   #ask(engine: Engine, delivery: Delivery, order: Order): Promise<unknown> {
     switch (delivery.message.how) {
       case 'enqueue':
-        return this.#enqueue(engine, order)
+        return this.#enqueue(engine, order, delivery.message)
       case 'perform':
         return perform(engine, delivery, order)
       case 'compensate':
@@ -144,12 +146,19 @@ export class Messages {
   }
 
   // An order and its intent in one transaction: both are there afterwards, or neither.
-  async #enqueue({ counterfoil, session, effect }: Engine, order: Order): Promise<void> {
+  async #enqueue({ counterfoil, session, effect }: Engine, order: Order, { notBefore }: MessagePlan): Promise<void> {
+    const { checks } = this.#scene
     await session.transaction(async (tx) => {
       await session.statement(tx)
-      await counterfoil.enqueue(effect, order, { tx })
+      const askedAtMs = this.#office.journalMs()
+      const when = whenOf(notBefore)
+      const { created } = await counterfoil.enqueue(effect, order, when === null ? { tx } : { tx, notBefore: when })
+      const time = { earliestMs: timeOf(notBefore, askedAtMs), latestMs: timeOf(notBefore, this.#office.journalMs()) }
       await session.statement(tx)
-      tx.onCommit(() => this.#office.orders.push(order.key))
+      tx.onCommit(() => {
+        this.#office.orders.push(order.key)
+        if (created) checks.enqueued(order.key, time)
+      })
     })
   }
 
@@ -176,6 +185,18 @@ export class Messages {
     const inMs = this.#scene.fates.spread('redelivery', point, 5, 3_000)
     this.#plan({ ...delivery, count: delivery.count + 1 }, inMs)
   }
+}
+
+/** As the application says it. */
+function whenOf(notBefore: MessagePlan['notBefore']): Date | number | null {
+  if (notBefore === null) return null
+  return 'inMs' in notBefore ? notBefore.inMs : new Date(BEGINS_AT_MS + notBefore.atMs)
+}
+
+/** When that is, by the journal's clock, if it is asked for at `nowMs`. */
+function timeOf(notBefore: MessagePlan['notBefore'], nowMs: number): number {
+  if (notBefore === null) return nowMs
+  return 'inMs' in notBefore ? nowMs + notBefore.inMs : BEGINS_AT_MS + notBefore.atMs
 }
 
 function nameOf({ message, generation, count }: Delivery): string {

@@ -1,5 +1,5 @@
 import { type Failure, tell } from './run.js'
-import { type Scenario, scenarioOf } from './scenario.js'
+import { type MessagePlan, type Scenario, scenarioOf } from './scenario.js'
 import { shrink } from './shrink.js'
 
 /** One history in words: what it is made of, what happened, what broke. */
@@ -40,8 +40,9 @@ function premises({ seed, terms, workers, messages, outages, duplicates, quietAt
       ({ rate, loops }, i) =>
         `  worker ${i + 1}: clock × ${rate.toFixed(4)}${loops === 'never' ? '' : ', runs the loop'}`,
     ),
-    ...messages.map(({ atMs, worker, key, how, waitMs }) => {
-      return `  at ${atMs} ms worker ${worker + 1} is asked to ${how} ${key} and waits ${waitMs} ms`
+    ...messages.map(({ atMs, worker, key, how, waitMs, notBefore }) => {
+      const time = notBefore === null ? '' : `, not before ${inWords(notBefore)}`
+      return `  at ${atMs} ms worker ${worker + 1} is asked to ${how} ${key}${time} and waits ${waitMs} ms`
     }),
     ...outages.map(({ atMs, forMs, clockStepMs }) => {
       return `  at ${atMs} ms the database is away for ${forMs} ms, and its clock steps by ${clockStepMs} ms`
@@ -49,4 +50,8 @@ function premises({ seed, terms, workers, messages, outages, duplicates, quietAt
     ...duplicates.map((key) => `  the service has a duplicate of ${key} that nobody here asked for`),
     `  nothing goes wrong after ${quietAtMs} ms`,
   ]
+}
+
+function inWords(notBefore: NonNullable<MessagePlan['notBefore']>): string {
+  return 'inMs' in notBefore ? `${notBefore.inMs} ms later` : `${notBefore.atMs} ms`
 }

@@ -64,6 +64,8 @@ export interface MessagePlan {
    * duplicate of it that an audit has found. `age` lets what is old become compact, whatever its key.
    */
   readonly how: 'perform' | 'enqueue' | 'compensate' | 'repair' | 'age'
+  /** With `enqueue`: so long after it, or so long after the beginning of the history; null: at once. */
+  readonly notBefore: { readonly inMs: number } | { readonly atMs: number } | null
   /** With `compensate`: tells several refunds of one operation apart. */
   readonly refundKey: string | null
   /** How often it is delivered again while it is not answered for good. */
@@ -109,7 +111,7 @@ export function scenarioOf(seed: number, doubt?: Doubt): Scenario {
   const messages = messagesOf(draw, workers.length, terms)
   const outages = draw.chance(0.15) ? [outageOf(draw, quietAtMs)] : []
   const plain = { seed, terms, workers, messages, outages, rates: ratesOf(draw), quietAtMs, without: new Set<string>() }
-  return withRetention(withRepairs(withPatience({ ...plain, duplicates: [] })))
+  return withWaits(withRetention(withRepairs(withPatience({ ...plain, duplicates: [] }))))
 }
 
 /** In half of the histories no number of calls is too many for a while. */
@@ -144,6 +146,7 @@ function withRepairs(scenario: Scenario): Scenario {
           variant: 0,
           waitMs: Math.floor(draw.spread(200, 10_000)),
           how,
+          notBefore: null,
           refundKey: how === 'compensate' ? draw.pick(null, null, 'return-1', 'return-2') : null,
           redeliveries: draw.pick(0, 1, 2),
           persists: false,
@@ -174,12 +177,26 @@ function withRetention(scenario: Scenario): Scenario {
   const more = [...asked.map((how) => ({ key: 'all', how })), ...again].map(
     ({ key, how }, i): MessagePlan => ({
       ...{ id: messages.length + i, atMs: later(), worker: draw.whole(0, workers.length - 1), key, variant: 0 },
-      ...{ waitMs: Math.floor(draw.spread(200, 10_000)), how, refundKey: null },
+      ...{ waitMs: Math.floor(draw.spread(200, 10_000)), how, notBefore: null, refundKey: null },
       ...{ redeliveries: draw.pick(0, 1, 2), persists: false },
     }),
   )
   const compactAfterMs = draw.pick(1, draw.whole(1, 50), draw.whole(1, 2_000))
   return { ...scenario, messages: [...messages, ...more], terms: { ...terms, compactAfterMs } }
+}
+
+/** In some histories what is enqueued has its time, by the journal's clock, whatever the clock of its worker shows. */
+function withWaits(scenario: Scenario): Scenario {
+  const draw = new Dice(scenario.seed).stream(6, 0)
+  if (!draw.chance(0.5)) return scenario
+  const messages = scenario.messages.map((message): MessagePlan => {
+    if (message.how !== 'enqueue') return message
+    const inMs = Math.floor(draw.spread(1, 5_000))
+    // As often as not long past when it is asked for.
+    const atMs = draw.pick(message.atMs + inMs, Math.max(0, message.atMs - inMs))
+    return { ...message, notBefore: draw.pick<MessagePlan['notBefore']>({ inMs }, { atMs }, null) }
+  })
+  return { ...scenario, messages }
 }
 
 function termsOf(draw: Stream, doubt: Doubt): Terms {
@@ -248,6 +265,7 @@ function messagesOf(draw: Stream, workers: number, terms: Terms): readonly Messa
         variant: draw.chance(0.03) ? 1 : 0,
         waitMs: Math.floor(draw.spread(200, 10_000)),
         how: draw.chance(0.2) ? 'enqueue' : 'perform',
+        notBefore: null,
         refundKey: null,
         redeliveries: draw.pick(0, 1, 2),
         persists: draw.chance(0.3),

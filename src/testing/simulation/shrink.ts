@@ -74,7 +74,7 @@ function withoutMessage(scenario: Scenario, id: number): Scenario {
 
 function withPlainMessage(scenario: Scenario, id: number): Scenario {
   const messages = scenario.messages.map((message) =>
-    message.id === id ? { ...message, redeliveries: 0, persists: false } : message,
+    message.id === id ? { ...message, redeliveries: 0, persists: false, notBefore: null } : message,
   )
   return { ...scenario, messages }
 }
@@ -96,7 +96,9 @@ function withTrueClock(scenario: Scenario, i: number): Scenario {
 }
 
 function sizeOf({ without, messages, outages, workers }: Scenario): number {
-  const plain = messages.filter(({ redeliveries, persists }) => redeliveries === 0 && !persists).length
+  const plain = messages.filter(
+    ({ redeliveries, persists, notBefore }) => redeliveries === 0 && !persists && notBefore === null,
+  ).length
   const clocks = workers.filter(({ rate }) => rate === 1).length
   return messages.length * 1_000 + outages.length + workers.length - plain - clocks - without.size * 100_000
 }

@@ -63,7 +63,12 @@ export class World implements Scene, Watched {
     const workers = scenario.workers.map((plan, number) => new Worker(this, dice, { ...plan, number }, lives))
     const { orders } = this.#database
     const engineOf = (life: Life): Engine | undefined => this.#engines.get(life)
-    this.#messages = new Messages(this, scenario.messages, { workers, engineOf, orders })
+    this.#messages = new Messages(this, scenario.messages, {
+      workers,
+      engineOf,
+      orders,
+      journalMs: () => this.journalMs,
+    })
     for (const { atMs, forMs, clockStepMs } of scenario.outages) {
       this.agenda.at(BEGINS_AT_MS + atMs, false, () => this.#database.fail(clockStepMs), PLACES.database)
       this.agenda.at(BEGINS_AT_MS + atMs + forMs, false, () => this.#database.recover(), PLACES.database)

@@ -23,6 +23,7 @@ export type Invariant =
   | 'T2 one receipt for all'
   | 'T3 no other error'
   | 'L1 nobody spins'
+  | 'L2 all in its time'
   | 'T4 the world keeps its promises'
 
 /** A life of a worker, as the rules know it. */
@@ -77,6 +78,8 @@ export interface Check {
   claimed?(ids: readonly string[], before: Rows): void
   /** Rows may have changed. */
   changed?(before: Rows, after: Rows): void
+  /** An order was committed with a new entry, which is due in this time, by the journal's clock, and not before. */
+  enqueued?(key: string, due: { readonly earliestMs: number; readonly latestMs: number }): void
   /** A caller was answered. */
   heard?(heard: Heard): void
   /** The engine reported an error that no fault explains. */

@@ -9,6 +9,7 @@ import { booksAgree } from './rest.js'
 import { onlyTheOldIsCompact } from './retention.js'
 import { settledOnce } from './settled.js'
 import { nobodySpins } from './spin.js'
+import { allInItsTime } from './time.js'
 import { theWorldKeepsItsPromises } from './world.js'
 
 export type { Caller, Check, CheckOf, Heard, Invariant, Watched } from './check.js'
@@ -27,6 +28,7 @@ export const CHECKS: readonly CheckOf[] = [
   onlyTheOldIsCompact,
   booksAgree,
   nobodySpins,
+  allInItsTime,
 ]
 
 /** All checks as one. */
@@ -63,6 +65,10 @@ export class Checks implements Required<Check> {
 
   changed(...about: Parameters<Required<Check>['changed']>): void {
     for (const check of this.#checks) check.changed?.(...about)
+  }
+
+  enqueued(...about: Parameters<Required<Check>['enqueued']>): void {
+    for (const check of this.#checks) check.enqueued?.(...about)
   }
 
   heard(...about: Parameters<Required<Check>['heard']>): void {

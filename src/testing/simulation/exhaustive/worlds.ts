@@ -69,7 +69,7 @@ function worker(loops: WorkerPlan['loops'], bootsAtMs = 0): WorkerPlan {
 
 function message(id: number, asked: Partial<MessagePlan>): MessagePlan {
   const plain = { atMs: 0, worker: 0, key: 'order-1', variant: 0, waitMs: 300, redeliveries: 0, persists: false }
-  return { id, how: 'perform', refundKey: null, ...plain, ...asked }
+  return { id, how: 'perform', notBefore: null, refundKey: null, ...plain, ...asked }
 }
 
 interface Shape {
