@@ -46,8 +46,10 @@ interface Journal {
   readonly costs: Cost[]
 }
 
-/** Parameters: $1 the first, $2 the last, $3 how many in all. Settled as effects that went well leave them, over a year:
- * of all ages in each part of the table, as they come to stand once room is used again, so that a walk is never idle. */
+/**
+ * Parameters: $1 the first, $2 the last, $3 how many in all. Settled as effects that went well leave them, over a year:
+ * of all ages in each part of the table, as they come to stand once room is used again, so that a walk is never idle.
+ */
 const PLANT = `
 INSERT INTO counterfoil.entries (
   id, fence, created_at, updated_at, first_sent_at, last_deadline_at, generation, attempts, state, settlement, namespace,
@@ -58,7 +60,7 @@ SELECT gen_random_uuid(), 1, t.at, t.at, t.at, t.at, 1, 1, 'succeeded', 'none', 
   json_build_object('id', 'old-' || i, 'customerId', 'customer-of-old-' || i, 'cents', 1299, 'currency', 'eur'),
   json_build_object('id', 'ch_' || i, 'key', 'old-' || i)
 FROM generate_series($1::bigint, $2::bigint) AS i,
-  LATERAL (SELECT now() - interval '365 days' * (i * 7919 % $3::bigint)::double precision / $3::bigint AS at) AS t`
+  LATERAL (SELECT now() - interval '365 days' * ((i * 7919 % $3::bigint)::double precision / $3::bigint) AS at) AS t`
 
 /** What the log holds between two positions, of records and of page images apart. */
 const WAL = 'SELECT sum(record_size) AS records, sum(fpi_size) AS images FROM pg_get_wal_stats($1::pg_lsn, $2::pg_lsn)'
