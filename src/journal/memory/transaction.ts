@@ -36,7 +36,7 @@ export class MemoryTransaction {
   /**
    * Waits until `holder` has ended, as for a lock in a database.
    *
-   * @throws {JournalError} when that waits for this one.
+   * @throws {JournalError} when that waits for this one, or this one was undone meanwhile: its connection was lost.
    */
   async waitFor(holder: MemoryTransaction, what: string): Promise<void> {
     for (let next: MemoryTransaction | null = holder; next !== null; next = next.#waitsFor) {
@@ -46,6 +46,7 @@ export class MemoryTransaction {
     this.#waitsFor = holder
     await holder.ended
     this.#waitsFor = null
+    if (!this.isOpen) throw new JournalError(`The transaction was undone while it waited for ${what}. Try it again.`)
   }
 
   /** Makes everything staged true, in the order of staging and without a pause between. */

@@ -100,7 +100,7 @@ class Line {
           this.#life.hears(delayMs, () => finish(hear), { named: () => `${call.asked} fails: ${error.message}` })
         },
         answered: (delayMs, answer) => {
-          const hear = (): void => finish(() => this.#hear(call, answer, { resolve, reject }))
+          const hear = (): void => finish(() => this.#hear({ order, reference, attempt }, answer, { resolve, reject }))
           this.#life.hears(delayMs, hear, { named: () => `${call.asked}: ${inWords(answer)}` })
         },
       })
@@ -108,13 +108,13 @@ class Line {
   }
 
   #hear(
-    { order, reference }: Call,
+    { order, reference, attempt }: Pick<Call, 'order' | 'reference'> & Pick<EngineCall, 'attempt'>,
     answer: Answer,
     caller: { readonly resolve: (receipt: Receipt) => void; readonly reject: (error: Error) => void },
   ): void {
     const { honoursKeys } = this.#service
     this.#tell(`hears for ${order.key}: ${answer.kind === 'done' ? answer.receipt.id : answer.kind}`)
-    this.#scene.checks.answered(this.#life, reference, finalityOf(answer, honoursKeys))
+    this.#scene.checks.answered(this.#life, { reference, attempt }, finalityOf(answer, honoursKeys))
     if (answer.kind === 'done') caller.resolve(answer.receipt)
     else caller.reject(errorOf(answer, honoursKeys))
   }

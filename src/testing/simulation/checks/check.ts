@@ -67,7 +67,11 @@ export interface Check {
   /** A worker is about to send a call. */
   sends?(caller: Caller, call: Call): void
   /** A worker has heard the service's answer to a call. `final`: it was refused for good. */
-  answered?(caller: Caller, reference: string, final: 'this call' | 'the reference' | null): void
+  answered?(
+    caller: Caller,
+    call: Pick<Call, 'reference' | 'attempt'>,
+    final: 'this call' | 'the reference' | null,
+  ): void
   /** An operation took effect at the service. */
   happened?(operation: Operation): void
   /** A worker asks something of the database. */

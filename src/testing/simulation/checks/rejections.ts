@@ -5,8 +5,13 @@ export const rejectionsStand: CheckOf = (world) => {
   /** Rejections that were heard and not yet written down. */
   const heard = new Map<string, { readonly by: Caller; readonly of: 'this call' | 'the reference' }>()
   const final = new Set<string>()
+  /** The last attempt that was made, and by whom. */
+  const sent = new Map<string, { readonly by: Caller; readonly attempt: number }>()
   return {
-    answered: (by, reference, rejected) => {
+    answered: (by, { reference, attempt }, rejected) => {
+      // Of a call that was given up: nobody waits for its answer any more, and what is written next is of the later one.
+      const last = sent.get(reference)
+      if (last?.by === by && attempt < last.attempt) return
       if (rejected !== null) heard.set(reference, { by, of: rejected })
       else heard.delete(reference)
     },
@@ -21,7 +26,8 @@ export const rejectionsStand: CheckOf = (world) => {
         if (rejection.of === 'the reference' || row.inDoubtSinceMs === null) final.add(row.reference)
       })
     },
-    sends: (caller, { reference, key }) => {
+    sends: (caller, { reference, key, attempt }) => {
+      sent.set(reference, { by: caller, attempt })
       // What it writes from now on is about this call: where the rejection was never written down, nobody knows of it.
       if (heard.get(reference)?.by === caller) heard.delete(reference)
       if (final.has(reference))
@@ -29,7 +35,8 @@ export const rejectionsStand: CheckOf = (world) => {
     },
     remembers: () => {
       const open = [...heard].map(([reference, { by, of }]) => `${reference} ${by.token} ${of}`)
-      return [...open.sort(), ...[...final].sort()].join()
+      const last = [...sent].map(([reference, { by, attempt }]) => `${reference} ${by.token} ${attempt}`)
+      return [...open.sort(), ...[...final].sort(), ...last.sort()].join()
     },
   }
 }
