@@ -16,7 +16,9 @@ export const rejectionsStand: CheckOf = (world) => {
       else heard.delete(reference)
     },
     wrote: (writes, written, before) => {
-      writes.forEach(({ id, owner }, i) => {
+      writes.forEach(({ id, owner, change }, i) => {
+        // The beginning of a call, which a proxy may repeat, says nothing of how one ended.
+        if (change.state === 'executing') return
         const row = before.get(id)
         const rejection = row === undefined ? undefined : heard.get(row.reference)
         if (row === undefined || rejection === undefined || written[i]?.applied !== true) return
