@@ -1,7 +1,7 @@
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Mutant } from './mutants.js'
+import type { Mutant } from './mutant.js'
 
 /** The compiled package: this program runs from `build/simulate`. */
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')

@@ -1,22 +1,5 @@
-import type { Doubt } from 'counterfoil/testing'
-
-/** Production code with one deliberate bug, as a change of its text. */
-export interface Mutant {
-  /** The bug, as a sentence. */
-  readonly name: string
-  /** Under `src`, without its extension. */
-  readonly file: string
-  readonly code: string
-  readonly mutation: string
-  /** The numbers of the rules of which one has to be seen broken; anything else is no kill. */
-  readonly breaks: readonly string[]
-  /** Histories of services with this capability alone: of the others' none can show it. Default: of all. */
-  readonly doubt?: Doubt
-  /** Seeds that the simulator is given to find it, from 1 on. */
-  readonly withinSeeds: number
-  /** A small world, by its name, that shows it too when it is explored. */
-  readonly smallWorld?: string
-}
+import type { Mutant } from './mutant.js'
+import { MUTANTS_OF_LATER } from './mutants-of-later.js'
 
 const DECIDE = 'protocol/decide'
 const APPLY = 'protocol/apply'
@@ -25,7 +8,6 @@ const CALL = 'engine/call'
 const HOLDER = 'engine/holder'
 const DRIVE = 'engine/drive'
 const JOURNAL = 'journal/memory/journal'
-const RETENTION = 'protocol/retention'
 
 /** Nothing is done twice, recorded wrongly, or told wrongly. */
 const HARM = ['I1', 'I3', 'I4', 'I8', 'T1', 'T2']
@@ -309,96 +291,5 @@ export const MUTANTS: readonly Mutant[] = [
     withinSeeds: 500,
     smallWorld: 'find: two workers are asked for two keys of one customer; 1 crashes, 0 faults, 1 changes of order',
   },
-  {
-    name: 'a refund is keyed by its attempt',
-    file: 'engine/undo-effect',
-    code: 'cancel.execute(requestOf(input), call)',
-    mutation:
-      'cancel.execute(requestOf(input), Object.assign(Object.create(call), { reference: call.reference + call.attempt }))',
-    breaks: ['P1', 'I8'],
-    withinSeeds: 500,
-  },
-  {
-    name: 'an operation is undone once for each that asks for it',
-    file: 'protocol/compensation',
-    code: "if (sofar.whole !== 'none')",
-    mutation: 'if (false)',
-    breaks: ['I8'],
-    withinSeeds: 500,
-    smallWorld:
-      'key: one key is done, and two workers are asked to undo it at once; 1 crashes, 0 faults, 2 changes of order, longest times',
-  },
-  {
-    name: 'the end of an undoing is not noted with its entry',
-    file: 'engine/undo-effect',
-    code: 'return journal.compensations.end(tx, undoId, endOf(outcome))',
-    mutation: 'return Promise.resolve()',
-    breaks: ['I2', 'I8'],
-    withinSeeds: 500,
-  },
-  {
-    name: 'a refund that was refused counts as made',
-    file: 'engine/undo-effect',
-    code: 'return { undone: false,',
-    mutation: 'return { undone: true,',
-    breaks: ['I8'],
-    withinSeeds: 1_000,
-  },
-  {
-    name: 'what is being undone becomes compact',
-    file: RETENTION,
-    code: "entry.state !== 'succeeded' && entry.state !== 'failed' && entry.state !== 'compensated'",
-    mutation: 'false',
-    breaks: ['I9'],
-    withinSeeds: 3_000,
-  },
-  {
-    name: 'what a dead handler still has to be told becomes compact',
-    file: RETENTION,
-    code: "entry.settlement === 'none' || entry.settlement === 'done'",
-    mutation: 'true',
-    breaks: ['I9'],
-    withinSeeds: 2_000,
-  },
-  {
-    name: 'entries become compact before they are old',
-    file: RETENTION,
-    code: 'entry.updatedAtMs <= nowMs - ageMs',
-    mutation: 'true',
-    breaks: ['I9'],
-    withinSeeds: 500,
-  },
-  {
-    name: 'what is old enough to be compact is purged',
-    file: 'journal/memory/retention',
-    code: 'isOlderThan(entry, purgeAfterMs, nowMs)',
-    mutation: 'isOlderThan(entry, compactAfterMs, nowMs)',
-    breaks: ['P6'],
-    withinSeeds: 500,
-  },
-  {
-    name: 'a duplicate of what is compact gets null for its receipt',
-    file: 'engine/answer',
-    code: 'if (entry.isCompact)',
-    mutation: 'if (false)',
-    breaks: ['T1'],
-    withinSeeds: 500,
-  },
-  {
-    name: 'what is compact is undone without its receipt',
-    file: 'protocol/compensation',
-    code: 'if (!entry.isCompact)',
-    mutation: 'if (true)',
-    breaks: ['I9'],
-    withinSeeds: 1_000,
-  },
-  {
-    name: "a wait is counted by the worker's own wall clock",
-    file: 'engine/counterfoil',
-    code: 'const own = tied(journal, options)',
-    mutation: `const own = tied(journal, typeof options.notBefore === 'number'
-      ? { ...options, notBefore: new Date(this.#core.context.clock.wallMs() + options.notBefore) } : options)`,
-    breaks: ['L2'],
-    withinSeeds: 1_000,
-  },
+  ...MUTANTS_OF_LATER,
 ]

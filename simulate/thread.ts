@@ -1,7 +1,8 @@
 import { parentPort } from 'node:worker_threads'
 import { explore, type Failure, SMALL_WORLDS, simulate } from 'counterfoil/testing'
 import { breed, type Simulation } from './breed.js'
-import { MUTANTS, type Mutant } from './mutants.js'
+import type { Mutant } from './mutant.js'
+import { MUTANTS } from './mutants.js'
 import type { Done, Task, Verdict } from './tasks.js'
 
 // Errors are thrown by the thousand here, and nobody reads where from: a failure is played again to be told.
