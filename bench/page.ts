@@ -26,8 +26,8 @@ docs/pictures/performance.svg && npm run bench:doc -- results.json\`. Absolute f
 within a table.*
 
 Two durable commits an effect, the intent before the call and the outcome after it, are the price of the promise.
-Concurrent effects of one process share them: what is under way together is one statement and one commit, without a
-timer, so that a lone call waits for nobody.`
+Concurrent effects of one process share them: what is under way together is one statement and one commit. No timer
+holds any of them back, so that a lone call waits for nobody.`
 
 const COLUMNS = `Effects a second are medians of interleaved rounds, ± half their spread. Latency is what a system adds to the
 bare call (queues answer nobody, so they have none). Statements, commits and bytes of WAL are the database's own count,

@@ -1,25 +1,11 @@
-import {
-  type Begun,
-  begin,
-  type ClaimTerms,
-  type Enqueued,
-  type Intent,
-  type JournalError,
-  type Seen,
-} from '../../protocol/index.js'
+import { type Begun, begin, type Enqueued, type JournalError, type Seen } from '../../protocol/index.js'
 import { inOrderOfIds, runApart } from './batch.js'
 import type { Batches } from './batches.js'
 import type { Database } from './database.js'
 import { type EnqueueItem, enqueuedNow, enqueueOneValues, enqueueTexts, removedMeanwhile } from './enqueue.js'
-import { beginColumns, beginValues } from './parameters.js'
+import { type BeginItem, beginColumns, beginValues } from './parameters.js'
 import { byId, type Changed, changedBy } from './row.js'
 import type { Statements } from './statements.js'
-
-/** An intent that is to be claimed at once. */
-export interface BeginItem {
-  readonly intent: Intent
-  readonly terms: ClaimTerms
-}
 
 type Sql = Pick<Statements, 'begin' | 'beginOne' | 'enqueue' | 'enqueueOne' | 'read'>
 

@@ -44,7 +44,8 @@ export function intentValues(intent: Intent): unknown[] {
   return [...identity, JSON.stringify(input), fingerprint, serializeKey, group, hasSettledHandler]
 }
 
-interface BeginItem {
+/** An intent that is to be claimed at once. */
+export interface BeginItem {
   readonly intent: Intent
   readonly terms: ClaimTerms
 }
