@@ -1,5 +1,4 @@
 import {
-  type Call,
   classifyError,
   type Entry,
   type FindResult,
@@ -12,9 +11,9 @@ import {
   type ServiceNews,
   toJsonLossy,
 } from '../protocol/index.js'
-import type { Clock } from '../system/index.js'
 import { externalIdOf, type RuntimeEffect } from './effect.js'
 import { type CallNews, LONGEST_PAUSE_MS, type Permit } from './guards/index.js'
+import { ABANDONED, type CallTime, type Ended, TimedCall } from './timed-call.js'
 
 /** How asking the service for something ended, whatever was asked. */
 interface AskedEnd {
@@ -37,38 +36,37 @@ export interface FindEnd extends AskedEnd {
 }
 
 /** What a call is made with. */
-export interface CallTerms {
-  readonly clock: Clock
-  /** On the monotonic clock. */
-  readonly deadlineMs: number
+export interface CallTerms extends CallTime {
   /** Hears how the call ended. */
   readonly permit: Permit
 }
-
-/** After the deadline, this much longer for the provider's code to notice the abort and stop by itself. */
-const ABORT_GRACE_MS = 250
 
 /**
  * Makes one call. It never throws: whatever happens is an outcome, at worst `unknown`.
  *
  * The deadline is on the monotonic clock and is checked immediately before sending (P3).
  */
-export async function execute<Tx>(
+export function execute<Tx>(
   effect: RuntimeEffect<Tx>,
   entry: Entry,
   input: unknown,
   terms: CallTerms,
 ): Promise<CallEnd> {
-  if (terms.clock.monotonicMs() >= terms.deadlineMs) return notMade(TOO_LATE)
+  if (terms.clock.monotonicMs() >= terms.deadlineMs) return Promise.resolve(notMade(TOO_LATE))
   terms.permit.start()
-  const ended = await withDeadline(entry, terms, (call) => effect.provider.execute(input, call))
+  return new TimedCall(entry, terms)
+    .make((call) => effect.provider.execute(input, call))
+    .then((ended) => endOf(effect, terms.permit, ended))
+}
+
+function endOf<Tx>(effect: RuntimeEffect<Tx>, permit: Permit, ended: Ended | typeof ABANDONED): CallEnd {
   if (ended === ABANDONED) {
-    terms.permit.end(ILL)
+    permit.end(ILL)
     return { outcome: TIMED_OUT, callOver: false, news: 'ill', pauseMs: 0 }
   }
   const outcome = outcomeOf(effect, ended)
   const news = newsOfCall(outcome, ended)
-  terms.permit.end(news)
+  permit.end(news)
   return { outcome, callOver: true, news: news.service, pauseMs: pauseOf(outcome) }
 }
 
@@ -130,7 +128,7 @@ export async function find<Tx>(
   const ask = effect.provider.find
   if (ask === undefined) return notAsked({ code: 'no_find', message: 'The provider has no find.' })
   terms.permit.start()
-  const ended = await withDeadline(entry, terms, (call) => ask.call(effect.provider, input, call))
+  const ended = await new TimedCall(entry, terms).make((call) => ask.call(effect.provider, input, call))
   const outcome = ended === ABANDONED ? TIMED_OUT : outcomeOf(effect, ended)
   const news = newsOfFind(outcome, ended)
   terms.permit.end(news)
@@ -169,80 +167,4 @@ function resultOf<Tx>(effect: RuntimeEffect<Tx>, ended: Ended | typeof ABANDONED
 function newsOfFind(outcome: Outcome, ended: Ended | typeof ABANDONED): CallNews {
   const news = ended === ABANDONED ? ILL : newsOfCall(outcome, ended)
   return news.service === 'well' ? REACHABLE : news
-}
-
-type Ended = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
-const ABANDONED: unique symbol = Symbol('abandoned')
-
-/** One timer, and a signal only for a provider that asks for one: every effect comes through here. */
-function withDeadline(
-  entry: Entry,
-  time: { readonly clock: Clock; readonly deadlineMs: number },
-  send: (call: Call) => Promise<unknown>,
-): Promise<Ended | typeof ABANDONED> {
-  const { clock, deadlineMs } = time
-  const signal = new LateSignal()
-  const call: Call = {
-    reference: entry.reference,
-    key: entry.key,
-    generation: entry.generation,
-    attempt: Math.max(1, entry.attempts),
-    namespace: entry.namespace,
-    effect: entry.effect,
-    firstSentAtMs: entry.firstSentAtMs,
-    lastDeadlineAtMs: entry.lastDeadlineAtMs,
-    // A process that was stopped and woken may come here before any timer has fired.
-    get signal() {
-      if (call.remainingMs() === 0) signal.abort(timeIsOver())
-      return signal.get()
-    },
-    remainingMs: () => Math.max(0, deadlineMs - clock.monotonicMs()),
-  }
-  return new Promise((resolve) => {
-    const onDeadline = (): void => {
-      signal.abort(timeIsOver())
-      cancel = clock.schedule(ABORT_GRACE_MS, () => resolve(ABANDONED), 'keep-alive')
-    }
-    let cancel = clock.schedule(call.remainingMs(), onDeadline, 'keep-alive')
-    sent(send, call).then(
-      (value) => {
-        cancel()
-        resolve({ ok: true, value })
-      },
-      (error: unknown) => {
-        cancel()
-        resolve({ ok: false, error })
-      },
-    )
-  })
-}
-
-function timeIsOver(): DOMException {
-  return new DOMException('The time to act is over.', 'TimeoutError')
-}
-
-/** An abort signal that is made when it is first asked for, which many providers never do. */
-class LateSignal {
-  #controller: AbortController | null = null
-  #reason: unknown = null
-
-  get(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.#reason !== null) this.#controller.abort(this.#reason)
-    return this.#controller.signal
-  }
-
-  abort(reason: Error): void {
-    this.#reason = reason
-    this.#controller?.abort(reason)
-  }
-}
-
-/** A provider's code may throw before it has a promise to give, and give what is none. */
-function sent(send: (call: Call) => Promise<unknown>, call: Call): Promise<unknown> {
-  try {
-    return Promise.resolve(send(call))
-  } catch (error) {
-    return Promise.reject(error)
-  }
 }

@@ -63,6 +63,12 @@ export function tellParked({ onParked, onError }: Hooks, entry: Entry): void {
   tell(() => onParked?.(identityOf(entry), entry.reason), onError)
 }
 
+/** Tells of a state that its holder has written and that somebody may want to hear of. */
+export function tellState(hooks: Hooks, entry: Entry): void {
+  if (entry.state === 'in_doubt') tell(() => hooks.onInDoubt?.(identityOf(entry), entry.reason), hooks.onError)
+  if (entry.state === 'parked') tellParked(hooks, entry)
+}
+
 /** The parts of an entry that errors and hooks speak of. */
 export function identityOf(entry: EffectIdentity): EffectIdentity {
   const { id, effect, key, generation, reference } = entry

@@ -1,6 +1,6 @@
 import type { Begun, ClaimTerms, JournalWrite, Renewal, Seen, Written } from '../protocol/index.js'
 import { Batcher } from './batcher.js'
-import type { Context, Held } from './context.js'
+import { type Context, type Held, tellState } from './context.js'
 import type { RuntimeEffect } from './effect.js'
 import { Handlers, type Whose } from './handlers.js'
 import { Holder } from './holder.js'
@@ -60,17 +60,29 @@ export class Core<Tx> {
    * Carries a held entry until its lease is given back; null when the lease was lost. The `settled` handler, if it is
    * due then and there is one here, runs on its own (P8): `settlement` resolves when its first run is over, and never rejects.
    */
-  async carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Carried | null> {
+  carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Carried | null> {
     this.#underWay.begin()
-    try {
-      const after = await new Holder(this.context, effect, this.#write).carry(held)
-      if (after === null) return null
-      this.waiters.announce(after)
-      const settlement = isSettlementDue(this.context, after.entry) ? this.settle(after.entry.id, 'own') : null
-      return { entry: after.entry, nowMs: after.nowMs, settlement }
-    } finally {
-      this.#underWay.end()
-    }
+    return new Holder(this.context, effect, this.#write).carry(held).then(this.#noteCarried, this.#noteFailed)
+  }
+
+  readonly #noteCarried = (after: Seen | null): Carried | null => {
+    // Begun before the end of this one: in between, nothing would be under way.
+    const carried = after === null ? null : this.#giveBack(after)
+    this.#underWay.end()
+    return carried
+  }
+
+  readonly #noteFailed = (error: unknown): never => {
+    this.#underWay.end()
+    throw error
+  }
+
+  #giveBack(after: Seen): Carried {
+    const { entry, nowMs } = after
+    tellState(this.context.hooks, entry)
+    this.waiters.announce(after)
+    const settlement = isSettlementDue(this.context, entry) ? this.settle(entry.id, 'own') : null
+    return { entry, nowMs, settlement }
   }
 
   /** Runs a `settled` handler, if nobody else does; it never rejects. */

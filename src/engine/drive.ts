@@ -16,7 +16,7 @@ import {
 } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { identityOf } from './context.js'
-import type { Core } from './core.js'
+import type { Carried, Core } from './core.js'
 import type { RuntimeEffect } from './effect.js'
 import { orNullAfter } from './patience.js'
 import type { Prepared } from './prepare.js'
@@ -90,7 +90,7 @@ export class Drive<Tx> {
         if (hasAnswer(seen.entry.state) || this.#callers === 0) break
         seen = await this.#step(seen)
       }
-      await this.#settled()
+      if (this.#settlement !== null) await this.#settled(this.#settlement)
       return seen.entry
     } finally {
       this.#onEnd()
@@ -103,7 +103,12 @@ export class Drive<Tx> {
     if (!slots.takeIfFree()) await slots.take()
     try {
       const askedAtMs = context.clock.monotonicMs()
-      const begun = await this.#askForLease(this.#beginOrRenew)
+      let begun: Begun | null
+      try {
+        begun = await this.#beginOrRenew()
+      } catch (error) {
+        begun = await this.#askAgain(this.#beginOrRenew, error, askedAtMs)
+      }
       if (begun === null) throw this.#notOpen(null)
       if (begun.created && begun.entry.state === 'executing') {
         const { entry, nowMs } = begun
@@ -184,7 +189,7 @@ export class Drive<Tx> {
 
   async #take(entry: Entry): Promise<Seen> {
     const askedAtMs = this.#core.context.clock.monotonicMs()
-    const claimed = await this.#askForLease(() => this.#claim(entry))
+    const claimed = await this.#untilAnswered(() => this.#claim(entry), askedAtMs)
     if (claimed.claimed) return this.#carry({ ...claimed, askedAtMs: this.#lostAskMs ?? askedAtMs })
     // Due and free, but not taken: others of its `serializeKey` come first, and their end is no change of this entry.
     this.#lookAgainMs = isTurnAwaited(claimed) ? LOOK_FOR_TURN_MS : 0
@@ -206,51 +211,64 @@ export class Drive<Tx> {
     return askedAtMs !== null && seen.entry.owner === this.#terms.owner ? this.#carry({ ...seen, askedAtMs }) : null
   }
 
-  async #carry(held: Seen & { readonly askedAtMs: number }): Promise<Seen> {
+  #carry(held: Seen & { readonly askedAtMs: number }): Promise<Seen> {
     this.#lostAskMs = null
     this.#lookAgainMs = 0
+    return this.#core.carry(this.#order.effect, held).then(
+      (after) => (after === null ? this.#readAfterLoss(held) : this.#noteCarried(after)),
+      (error: unknown) => this.#throwInDoubt(held, error),
+    )
+  }
+
+  #noteCarried(after: Carried): Seen {
+    this.lastSeen = after.entry
+    this.#settlement = after.settlement
+    return after
+  }
+
+  async #readAfterLoss(held: Seen): Promise<Seen> {
     const { journal } = this.#core.context
-    const { effect } = this.#order
     try {
-      const after = await this.#core.carry(effect, held)
-      if (after === null) return (await this.#untilAnswered(() => journal.read([held.entry.id])))[0] ?? held
-      this.lastSeen = after.entry
-      this.#settlement = after.settlement
-      return after
+      return (await this.#untilAnswered(() => journal.read([held.entry.id])))[0] ?? held
     } catch (error) {
-      // What was sent is not known to be recorded: that is a doubt, whatever failed.
-      throw new EffectInDoubt(identityOf(held.entry), held.entry.state, held.entry.reason, { cause: error })
+      return this.#throwInDoubt(held, error)
     }
+  }
+
+  /** What was sent is not known to be recorded: that is a doubt, whatever failed. */
+  #throwInDoubt({ entry }: Seen, cause: unknown): never {
+    throw new EffectInDoubt(identityOf(entry), entry.state, entry.reason, { cause })
   }
 
   /**
    * The `settled` handler is consequence: callers wait for its first run, but not for ever (P8). They hold no slot in the
    * meantime, since the handler may itself perform effects.
    */
-  async #settled(): Promise<void> {
-    if (this.#settlement === null) return
+  #settled(settlement: Promise<unknown>): Promise<unknown> {
     const { clock } = this.#core.context
-    await orNullAfter(this.#settlement, { clock, delayMs: this.#order.effect.capabilities.limits.timeoutMs })
-  }
-
-  #askForLease<T>(ask: () => Promise<T>): Promise<T> {
-    return this.#untilAnswered(ask, this.#core.context.clock.monotonicMs())
+    return orNullAfter(settlement, { clock, delayMs: this.#order.effect.capabilities.limits.timeoutMs })
   }
 
   /** `leaseAskedAtMs`: what is asked for is a lease, which may be granted though the answer is lost. */
-  async #untilAnswered<T>(ask: () => Promise<T>, leaseAskedAtMs: number | null = null): Promise<T> {
+  #untilAnswered<T>(ask: () => Promise<T>, leaseAskedAtMs: number | null = null): Promise<T> {
+    return ask().catch((error: unknown) => this.#askAgain(ask, error, leaseAskedAtMs))
+  }
+
+  async #askAgain<T>(ask: () => Promise<T>, failure: unknown, leaseAskedAtMs: number | null): Promise<T> {
     const { clock, randomness } = this.#core.context
+    let error = failure
     for (let tries = 1; ; tries++) {
+      if (!isTransient(error)) throw error
+      this.trouble = error
+      if (leaseAskedAtMs !== null) this.#lostAskMs ??= leaseAskedAtMs
+      if (this.#callers === 0) throw error
+      await clock.sleep(backoffMs(randomness, tries, JOURNAL_RETRY))
       try {
         const answer = await ask()
         this.trouble = null
         return answer
-      } catch (error) {
-        if (!isTransient(error)) throw error
-        this.trouble = error
-        if (leaseAskedAtMs !== null) this.#lostAskMs ??= leaseAskedAtMs
-        if (this.#callers === 0) throw error
-        await clock.sleep(backoffMs(randomness, tries, JOURNAL_RETRY))
+      } catch (another) {
+        error = another
       }
     }
   }

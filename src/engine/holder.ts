@@ -7,17 +7,19 @@ import {
   enact,
   type FindStep,
   isTransient,
+  type JournalTime,
   type JournalWrite,
   type Outcome,
   reasonOfError,
   resolveByFind,
   type Seen,
+  type Step,
   transition,
   type Written,
 } from '../protocol/index.js'
 import { backoffMs, lookUpDelayMs } from './backoff.js'
 import { type CallEnd, execute, find, notAsked, notMade } from './call.js'
-import { type Context, type Held, identityOf, tell, tellParked } from './context.js'
+import { type Context, type Held, tell } from './context.js'
 import type { RuntimeEffect } from './effect.js'
 import type { Permit, ServiceGuard } from './guards/index.js'
 import { readInput } from './prepare.js'
@@ -50,17 +52,9 @@ export class Holder<Tx> {
     this.#guard = context.guards.of(effect)
   }
 
-  async carry(held: Held): Promise<Seen | null> {
-    const first = this.#guard.begin(held.entry.id)
-    this.#permit = first
-    try {
-      const seen = held.entry.state === 'executing' ? await this.#call(held) : await this.#resolve(held)
-      if (seen !== null) this.#tellState(seen.entry)
-      return seen
-    } finally {
-      // Where no call came of it. A permit that has ended stays as it is.
-      first.giveBack()
-    }
+  carry(held: Held): Promise<Seen | null> {
+    this.#permit = this.#guard.begin(held.entry.id)
+    return held.entry.state === 'executing' ? this.#call(held) : this.#resolve(held)
   }
 
   #takePermit(entry: Entry): Permit {
@@ -69,28 +63,40 @@ export class Holder<Tx> {
     return permit
   }
 
-  /** The entry is `executing`, durably (P1): make the call, write down what came of it. */
+  /** The entry is `executing`, durably (P1): make the call, write down what came of it. Every effect comes through here. */
   async #call({ entry, askedAtMs }: Held): Promise<Seen | null> {
     const { clock } = this.#context
-    const { limits } = this.#effect.capabilities
+    const { timeoutMs } = this.#effect.capabilities.limits
     const reading = this.#input(entry)
     const input = reading instanceof Promise ? await reading : reading
     const permit = this.#takePermit(entry)
     const end = input.ok
-      ? await execute(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs, permit })
+      ? await execute(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + timeoutMs, permit })
       : notMade(unreadable(input.error))
     permit.giveBack()
+    return await this.#record(entry, this.#attemptEnded(entry, end, permit))
+  }
+
+  #attemptEnded(entry: Entry, end: CallEnd, permit: Permit): Event {
     const { outcome, callOver, news } = end
+    const { maxAttempts, patienceMs } = this.#effect.capabilities.limits
     const uncounted = !countsAgainstEntry(news, permit.begunInOutage)
     const retryInMs = this.#retryInMs(entry, end, uncounted)
-    const { maxAttempts, patienceMs } = limits
-    const ended = { outcome, callOver, uncounted, retryInMs, maxAttempts, patienceMs }
-    return this.#record(entry, { type: 'attempt_ended', ...ended })
+    return { type: 'attempt_ended', outcome, callOver, uncounted, retryInMs, maxAttempts, patienceMs }
   }
 
   /** The entry is in doubt: end the doubt by evidence, or wait, or park it. */
   async #resolve(held: Held): Promise<Seen | null> {
-    const step = decide(held.entry, this.#effect.capabilities, held.nowMs)
+    const permit = this.#permit
+    try {
+      return await this.#follow(decide(held.entry, this.#effect.capabilities, held.nowMs), held)
+    } finally {
+      // Where no call came of it. A permit that has ended stays as it is.
+      permit?.giveBack()
+    }
+  }
+
+  async #follow(step: Step, held: Held): Promise<Seen | null> {
     switch (step.do) {
       case 'execute':
         return this.#callAgain(held.entry, this.#nextCall(), held.askedAtMs)
@@ -141,23 +147,34 @@ export class Holder<Tx> {
       : this.#record(entry, event)
   }
 
-  /**
-   * Writes an event under our fence. While the journal cannot be reached it tries again: a write may have been applied
-   * though its answer was lost, which a second, refused one and a look at the entry then show.
-   */
-  async #record(entry: Entry, event: Event): Promise<Seen | null> {
-    const { clock, randomness, hooks } = this.#context
+  /** Writes an event under our fence. */
+  #record(entry: Entry, event: Event): Promise<Seen | null> {
     const change = transition(entry, event)
+    const write = { id: entry.id, fence: entry.fence, owner: entry.owner ?? '', change }
+    return this.#write(write).then(
+      (written) => (written.applied ? seenAfter(entry, change, written.nowMs) : null),
+      (error: unknown) => this.#recordAgain(entry, write, error),
+    )
+  }
+
+  /**
+   * While the journal cannot be reached it tries again: a write may have been applied though its answer was lost, which
+   * a second, refused one and a look at the entry then show.
+   */
+  async #recordAgain(entry: Entry, write: JournalWrite, failure: unknown): Promise<Seen | null> {
+    const { clock, randomness, hooks } = this.#context
     const giveUpAtMs = clock.monotonicMs() + WRITE_PATIENCE_MS
+    let error = failure
     for (let tries = 1; ; tries++) {
+      if (!isTransient(error) || clock.monotonicMs() >= giveUpAtMs) throw error
+      tell(() => hooks.onError?.(error))
+      await clock.sleep(backoffMs(randomness, tries, WRITE_RETRY))
       try {
-        const written = await this.#write({ id: entry.id, fence: entry.fence, owner: entry.owner ?? '', change })
-        if (written.applied) return { entry: enact(entry, change, written.nowMs), nowMs: written.nowMs }
-        return tries === 1 ? null : await this.#appliedEarlier(entry, change)
-      } catch (error) {
-        if (!isTransient(error) || clock.monotonicMs() >= giveUpAtMs) throw error
-        tell(() => hooks.onError?.(error))
-        await clock.sleep(backoffMs(randomness, tries, WRITE_RETRY))
+        const written = await this.#write(write)
+        if (written.applied) return seenAfter(entry, write.change, written.nowMs)
+        return await this.#appliedEarlier(entry, write.change)
+      } catch (another) {
+        error = another
       }
     }
   }
@@ -197,12 +214,10 @@ export class Holder<Tx> {
   get #failuresOfService(): number {
     return Math.min(this.#guard.failuresInARow, LONG_OUTAGE)
   }
+}
 
-  #tellState(entry: Entry): void {
-    const { hooks } = this.#context
-    if (entry.state === 'in_doubt') tell(() => hooks.onInDoubt?.(identityOf(entry), entry.reason), hooks.onError)
-    if (entry.state === 'parked') tellParked(hooks, entry)
-  }
+function seenAfter(entry: Entry, change: Change, nowMs: JournalTime): Seen {
+  return { entry: enact(entry, change, nowMs), nowMs }
 }
 
 /** An input as the effect's schema gives it, or the schema's refusal. */

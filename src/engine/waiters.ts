@@ -53,7 +53,9 @@ export class Waiters<Tx> {
 
   /** What this process itself has just learned of an entry. */
   announce(seen: Seen): void {
-    for (const waiter of [...(this.#waiting.get(seen.entry.id) ?? [])]) {
+    const waiters = this.#waiting.get(seen.entry.id)
+    if (waiters === undefined) return
+    for (const waiter of [...waiters]) {
       if (differs(waiter.entry, seen.entry)) waiter.resolve(seen)
     }
   }

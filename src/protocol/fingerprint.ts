@@ -32,7 +32,7 @@ function inOrder(value: JsonValue): JsonValue | undefined {
     return copies
   }
   const ordered: { [name: string]: JsonValue } = {}
-  for (const name of Object.keys(value).sort()) {
+  for (const name of sorted(Object.keys(value))) {
     const copy =
       STARTS_LIKE_AN_INTEGER.test(name) || name === '__proto__' ? undefined : inOrder((value as Members)[name] ?? null)
     if (copy === undefined) return undefined
@@ -40,6 +40,20 @@ function inOrder(value: JsonValue): JsonValue | undefined {
   }
   return ordered
 }
+
+/** By UTF-16 units (RFC 8785, section 3.2.3). The engine's own sort costs a few names ten times what moving them does. */
+function sorted(names: string[]): string[] {
+  if (names.length > FEW) return names.sort()
+  for (let i = 1; i < names.length; i++) {
+    const name = names[i] ?? ''
+    let place = i
+    for (; place > 0 && (names[place - 1] ?? '') > name; place--) names[place] = names[place - 1] ?? ''
+    names[place] = name
+  }
+  return names
+}
+
+const FEW = 16
 
 type Members = { readonly [name: string]: JsonValue }
 

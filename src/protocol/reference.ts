@@ -14,36 +14,72 @@ const DIGEST_LENGTH = 28
  * people's in a service's list; the other 28 are 168 bits of SHA-256, so that two references never meet by chance.
  */
 export function reference(namespace: string, effect: string, key: string, generation: number): string {
-  return referencePrefix(namespace, effect) + digest([namespace, effect, key, generation]).slice(0, DIGEST_LENGTH)
+  const { tag, opening } = partsOf(namespace, effect)
+  return tag + digest(`[${opening},${JSON.stringify(key)},${generation}]`).slice(0, DIGEST_LENGTH)
 }
 
 /** The first eight characters of every reference of this effect in this namespace. */
 export function referencePrefix(namespace: string, effect: string): string {
-  if (last.namespace !== namespace || last.effect !== effect) {
-    last = { namespace, effect, prefix: `c${digest([namespace, effect]).slice(0, TAG_LENGTH)}` }
-  }
-  return last.prefix
+  return partsOf(namespace, effect).tag
 }
-
-// A process asks for the same one over and over, and it is a third of what a reference costs.
-let last = { namespace: '', effect: '', prefix: `c${digest(['', '']).slice(0, TAG_LENGTH)}` }
 
 /**
  * The id of the entry of (namespace, effect, key), as a UUID of version 8 (RFC 9562, section 5.8: custom): every
  * process knows it without asking, it spreads evenly over an index, and one index serves look-up and uniqueness.
  */
 export function entryId(namespace: string, effect: string, key: string): string {
-  return uuidOfParts(['entry', namespace, effect, key])
+  return uuidOf(`["entry",${partsOf(namespace, effect).opening},${JSON.stringify(key)}]`)
 }
 
 /** A UUID of version 8 that stands for these parts, by SHA-256. */
 export function uuidOfParts(parts: readonly string[]): string {
-  const hex = hash('sha256', JSON.stringify(parts), 'hex')
-  const variant = '89ab'.charAt(Number.parseInt(hex.charAt(16), 16) & 3)
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+  return uuidOf(JSON.stringify(parts))
+}
+
+interface Parts {
+  readonly namespace: string
+  readonly effect: string
+  /** Both as they stand in a list in JSON. */
+  readonly opening: string
+  readonly tag: string
+}
+
+// A process asks for the same ones over and over, and they are half of what its names cost an effect.
+let last = newParts('', '')
+
+function partsOf(namespace: string, effect: string): Parts {
+  if (last.namespace !== namespace || last.effect !== effect) last = newParts(namespace, effect)
+  return last
+}
+
+function newParts(namespace: string, effect: string): Parts {
+  const opening = `${JSON.stringify(namespace)},${JSON.stringify(effect)}`
+  return { namespace, effect, opening, tag: `c${digest(`[${opening}]`).slice(0, TAG_LENGTH)}` }
 }
 
 // JSON of the parts, not their concatenation: ('a', 'bc') and ('ab', 'c') must not meet.
-function digest(parts: readonly (string | number)[]): string {
-  return hash('sha256', JSON.stringify(parts), 'base64url')
+function digest(json: string): string {
+  return hash('sha256', json, 'base64url')
+}
+
+const HYPHEN = '-'.charCodeAt(0)
+const VERSION_8 = '8'.charCodeAt(0)
+const VARIANTS = [...'89ab'].map((digit) => digit.charCodeAt(0))
+
+const uuid = Buffer.alloc(36, HYPHEN)
+
+/**
+ * Written into one buffer and read out of it whole: a text that is put together of parts would be joined anew by
+ * whoever first compares or sends it, which costs more than the hash.
+ */
+function uuidOf(json: string): string {
+  const hex = hash('sha256', json, 'hex')
+  let at = 0
+  for (let i = 0; i < 32; i++) {
+    if (i === 8 || i === 12 || i === 16 || i === 20) at++
+    uuid[at++] = hex.charCodeAt(i)
+  }
+  uuid[14] = VERSION_8
+  uuid[19] = VARIANTS[Number.parseInt(hex.charAt(16), 16) & 3] ?? 0
+  return uuid.toString('latin1')
 }

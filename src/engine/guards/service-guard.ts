@@ -1,6 +1,6 @@
 import type { DueFirst, ServiceNews } from '../../protocol/index.js'
 import type { Clock, Randomness } from '../../system/index.js'
-import { Breaker } from './breaker.js'
+import { Breaker, type EndedCall } from './breaker.js'
 import { RateLimit } from './rate-limit.js'
 
 /** At most so many calls begin in any stretch of time. */
@@ -52,6 +52,7 @@ export class ServiceGuard {
   readonly #rate: RateLimit | null
   readonly #breaker: Breaker
   readonly #onPauseTooLong: (askedMs: number) => void
+  readonly #giver: Giver
   #pausedUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(rate: RateLimitTerms | null, ports: GuardPorts) {
@@ -59,6 +60,12 @@ export class ServiceGuard {
     this.#onPauseTooLong = ports.onPauseTooLong ?? (() => undefined)
     this.#rate = rate === null ? null : new RateLimit(rate.calls, rate.perMs)
     this.#breaker = new Breaker(ports.randomness)
+    this.#giver = {
+      clock: this.#clock,
+      rate: this.#rate,
+      isIll: () => this.isIll,
+      end: (news, call) => this.#end(news, call),
+    }
   }
 
   /** Failures one after another since the last call that went well; those of calls at the same time are one. */
@@ -98,13 +105,10 @@ export class ServiceGuard {
   /** A call for `entryId` begins. It is counted also where it is not free: a caller of `perform` waits for nobody. */
   begin(entryId: string): Permit {
     this.#breaker.begin()
-    return new OpenPermit(this.#clock, this.#rate, {
-      isIll: () => this.isIll,
-      end: (news, begunAtMs) => this.#end(news, { entryId, begunAtMs }),
-    })
+    return new OpenPermit(this.#giver, entryId)
   }
 
-  #end({ service, retryAfterMs }: CallNews, call: { readonly entryId: string; readonly begunAtMs: number }): void {
+  #end({ service, retryAfterMs }: CallNews, call: EndedCall): void {
     const nowMs = this.#clock.monotonicMs()
     // A probe that is told when to come again is obeyed to the letter: the time to wait does not double besides.
     const isTold = service === 'not_now' && retryAfterMs !== null && this.#breaker.isOpen
@@ -119,42 +123,43 @@ const NEVER_MADE: CallNews = { service: null, retryAfterMs: null }
 
 /** The guard, as a permit sees it. */
 interface Giver {
+  readonly clock: Clock
+  readonly rate: RateLimit | null
   isIll(): boolean
-  end(news: CallNews, begunAtMs: number): void
+  end(news: CallNews, call: EndedCall): void
 }
 
-class OpenPermit implements Permit {
-  readonly #clock: Clock
-  readonly #rate: RateLimit | null
+class OpenPermit implements Permit, EndedCall {
+  readonly entryId: string
   readonly #giver: Giver
   begunInOutage = false
-  #begunAtMs: number
+  begunAtMs: number
   #open = true
 
-  constructor(clock: Clock, rate: RateLimit | null, giver: Giver) {
-    this.#clock = clock
-    this.#rate = rate
+  constructor(giver: Giver, entryId: string) {
+    this.entryId = entryId
     this.#giver = giver
-    this.#begunAtMs = clock.monotonicMs()
-    rate?.begin(this.#begunAtMs)
+    this.begunAtMs = giver.clock.monotonicMs()
+    giver.rate?.begin(this.begunAtMs)
   }
 
   start(): void {
-    this.#rate?.giveBack(this.#begunAtMs)
-    this.#begunAtMs = this.#clock.monotonicMs()
-    this.#rate?.begin(this.#begunAtMs)
+    const { clock, rate } = this.#giver
+    rate?.giveBack(this.begunAtMs)
+    this.begunAtMs = clock.monotonicMs()
+    rate?.begin(this.begunAtMs)
     this.begunInOutage = this.#giver.isIll()
   }
 
   end(news: CallNews): void {
     if (!this.#open) return
     this.#open = false
-    this.#giver.end(news, this.#begunAtMs)
+    this.#giver.end(news, this)
   }
 
   giveBack(): void {
     if (!this.#open) return
-    this.#rate?.giveBack(this.#begunAtMs)
+    this.#giver.rate?.giveBack(this.begunAtMs)
     this.end(NEVER_MADE)
   }
 }

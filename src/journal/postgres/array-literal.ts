@@ -5,19 +5,20 @@
 
 /** Of values that need no quotes: numbers, booleans, ids, and words of `[A-Za-z0-9_.-]` other than NULL. */
 export function bareArray(values: readonly (string | number | boolean | null)[]): string {
-  let text = ''
-  for (const value of values) text += text === '' ? (value ?? 'NULL') : `,${value ?? 'NULL'}`
-  return `{${text}}`
+  return `{${values.includes(null) ? values.map((value) => value ?? 'NULL').join() : values.join()}}`
 }
 
 /** Of any text. */
 export function textArray(values: readonly (string | null)[]): string {
-  let text = ''
-  for (const value of values) {
-    const element = value === null ? 'NULL' : `"${SPECIAL.test(value) ? value.replace(EVERY_SPECIAL, '\\$&') : value}"`
-    text += text === '' ? element : `,${element}`
+  // Nearly always: nothing is missing, and nothing to escape.
+  if (!values.includes(null) && !SPECIAL.test(values.join(''))) {
+    return values.length === 0 ? '{}' : `{"${values.join('","')}"}`
   }
-  return `{${text}}`
+  return `{${values.map(elementOf).join()}}`
+}
+
+function elementOf(value: string | null): string {
+  return value === null ? 'NULL' : `"${SPECIAL.test(value) ? value.replace(EVERY_SPECIAL, '\\$&') : value}"`
 }
 
 const SPECIAL = /["\\]/
