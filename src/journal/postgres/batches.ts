@@ -31,12 +31,12 @@ export class Batches {
   }
 
   /** The batch stands for these entries from now on. */
-  begun(batchId: string, entryIds: ReadonlySet<string>, longestLeaseMs: number): void {
-    if (entryIds.size === 0) {
+  begun(batchId: string, entryIds: readonly string[], longestLeaseMs: number): void {
+    if (entryIds.length === 0) {
       this.#free.push(batchId)
       return
     }
-    const batch = { id: batchId, left: entryIds.size, overAtMs: this.#clock.monotonicMs() + longestLeaseMs }
+    const batch = { id: batchId, left: entryIds.length, overAtMs: this.#clock.monotonicMs() + longestLeaseMs }
     for (const id of entryIds) this.#underWay.set(id, batch)
   }
 

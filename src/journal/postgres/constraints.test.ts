@@ -2,7 +2,8 @@ import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
 import { migrate } from './index.js'
-import { ENTRY_RULES } from './migrations/0008-compact.js'
+import { ENTRY_RULES, RULES_8 } from './migrations/0008-compact.js'
+import { USUAL_ROW } from './migrations/0011-usual-rows.js'
 
 type Columns = Readonly<Record<string, string | number | boolean | null>>
 
@@ -119,6 +120,27 @@ const bad: readonly (readonly [constraint: string, state: string, change: Column
   ['entries_compact', 'compensated, compact', { due_at: T1 }],
 ]
 
+/** What a rule can tell apart, of each column that a rule speaks of; names and lengths are beside the states. */
+const EVERY_VALUE: ReadonlyMap<string, string> = new Map([
+  ['state', `'{pending,executing,in_doubt,succeeded,failed,parked,compensating,compensated,other}'::text[]`],
+  ['settlement', `'{none,due,done,dead,other}'::text[]`],
+  ['owner', `'{me,NULL}'::text[]`],
+  ['external_id', `'{ch_1,NULL}'::text[]`],
+  ['receipt', `'{1,NULL}'::json[]`],
+  ['reason', `ARRAY['{"code":"c"}', '{"code":"compensation_rejected"}', NULL]::json[]`],
+  ['input', `'{1,NULL}'::json[]`],
+  ['fence', `'{0,1}'::bigint[]`],
+  ['attempts', `'{0,1}'::integer[]`],
+  ...['lease_until', 'due_at'].map((name) => [name, `'{2026-01-01,2026-01-02,NULL}'::timestamptz[]`] as const),
+  ...['first_sent_at', 'last_deadline_at', 'in_doubt_since'].map(
+    (name) => [name, `'{2026-01-01,NULL}'::timestamptz[]`] as const,
+  ),
+  ['generation', `'{1}'::integer[]`],
+  ['find_failures', `'{0}'::integer[]`],
+  ['settlement_attempts', `'{0}'::integer[]`],
+  ...['namespace', 'effect', 'key', 'reference', 'fingerprint'].map((name) => [name, `'{x}'::text[]`] as const),
+])
+
 describe('the constraints of the entries table', () => {
   let database: TestDatabase
   let pool: Pool
@@ -156,6 +178,18 @@ describe('the constraints of the entries table', () => {
 
   test('each rule has a bad row here that it refuses', () => {
     expect([...ENTRY_RULES].sort()).toEqual([...new Set(bad.map(([rule]) => rule))].sort())
+  })
+
+  test('a usual row keeps every rule, whatever it holds', async () => {
+    const names = [...EVERY_VALUE.keys()]
+    const joined = names.map((name) => `unnest(${EVERY_VALUE.get(name)}) AS ${name}`).join(' CROSS JOIN ')
+    const rules = RULES_8.map(([, rule]) => `(${rule})`).join(' AND ')
+    const { rows } = await pool.query<{ usual: number; broken: number }>(
+      `SELECT count(*)::integer AS usual, count(*) FILTER (WHERE (${rules}) IS FALSE)::integer AS broken
+       FROM (SELECT * FROM ${joined}) AS e WHERE ${USUAL_ROW}`,
+    )
+    expect(rows).toEqual([{ usual: expect.any(Number), broken: 0 }])
+    expect(rows[0]?.usual).toBeGreaterThan(100)
   })
 
   // Each would be read anew for each statement: two fifths of a lone effect's cost.

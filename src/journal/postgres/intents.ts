@@ -9,8 +9,6 @@ import type { Statements } from './statements.js'
 
 type Sql = Pick<Statements, 'begin' | 'beginOne' | 'enqueue' | 'enqueueOne' | 'read'>
 
-const NONE: ReadonlySet<string> = new Set()
-
 /** Writes intents, in batches, each a transaction of its own. */
 export class Intents {
   readonly #database: Database
@@ -44,19 +42,16 @@ export class Intents {
   }
 
   async #beginFree(items: readonly BeginItem[]): Promise<Begun[]> {
-    const created = await this.#create(items)
+    const { ids, nowMs } = await this.#create(items)
     // Nearly always: nothing to look up, and no two with one id.
-    if (created !== null && created.ids.size === items.length) {
-      const { nowMs } = created
+    if (ids === null)
       return items.map(({ intent, terms }) => ({ created: true, entry: begin(intent, terms, nowMs), nowMs }))
-    }
-    const others = items.map((item) => item.intent.id).filter((id) => created?.ids.has(id) !== true)
+    const others = items.map((item) => item.intent.id).filter((id) => !ids.has(id))
     const standing = others.length === 0 ? new Map<string, Seen>() : await readSeen(this.#database, this.#sql, others)
     return items.map(({ intent, terms }) => {
       const seen = standing.get(intent.id)
       if (seen !== undefined) return { created: false, ...seen }
-      if (created?.ids.has(intent.id) !== true) throw removedMeanwhile(intent.id)
-      const { nowMs } = created
+      if (!ids.has(intent.id)) throw removedMeanwhile(intent.id)
       const entry = begin(intent, terms, nowMs)
       // Of two with one id in the batch, the second meets the first one's entry.
       standing.set(intent.id, { entry, nowMs })
@@ -83,7 +78,7 @@ export class Intents {
   }
 
   /** Creates what does not exist yet. */
-  async #create(items: readonly BeginItem[]): Promise<Changed | null> {
+  async #create(items: readonly BeginItem[]): Promise<Changed> {
     const batch = this.#batches.take()
     const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
     const [only] = items
@@ -96,7 +91,8 @@ export class Intents {
             longestLeaseMs,
           ])
     const created = changedBy(rows)
-    this.#batches.begun(batch, created?.ids ?? NONE, longestLeaseMs)
+    const ids = created.ids === null ? items.map(({ intent }) => intent.id) : [...created.ids]
+    this.#batches.begun(batch, ids, longestLeaseMs)
     return created
   }
 

@@ -71,11 +71,11 @@ export class Outcomes {
 
   async #run(statement: Statement, writes: readonly JournalWrite[], columns: readonly unknown[]): Promise<Written[]> {
     const rows = await this.#database.write('write an outcome', statement, [...columns, this.#channel])
-    const changed = changedBy(rows)
-    const applied: Written | null = changed === null ? null : { applied: true, nowMs: changed.nowMs }
+    const { ids, nowMs } = changedBy(rows)
+    const applied: Written = { applied: true, nowMs }
     return writes.map(({ id }) => {
       this.#batches.ended(id)
-      return applied !== null && changed?.ids.has(id) === true ? applied : STALE
+      return ids === null || ids.has(id) ? applied : STALE
     })
   }
 }

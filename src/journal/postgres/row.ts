@@ -134,17 +134,29 @@ export function byId(rows: readonly (readonly Text[])[]): Map<string, Seen> {
   return new Map(rows.map((row) => [row[0] ?? '', seenOf(row)]))
 }
 
-/** Which entries a statement changed, and the journal's clock then; null where it changed none. */
+/**
+ * The end of a statement that tells in one row what it changed: how many entries, the journal's clock in microseconds,
+ * and their ids with commas between them, null where they are all that were asked for. A row for each, or even the ids
+ * every time, would cost both ends more than what is written. `table`: what it changed; `ids`: the parameter.
+ */
+export function changed(table: string, ids: string): string {
+  return `SELECT c.count, ${NOW_MICROS}, CASE
+  WHEN c.count < cardinality(${ids}::uuid[]) THEN (SELECT string_agg(id::text, ',') FROM ${table})
+END FROM (SELECT count(*) FROM ${table}) AS c`
+}
+
+/** Which entries a statement changed, and the journal's clock then. */
 export interface Changed {
-  readonly ids: ReadonlySet<string>
+  /** Null: all that were asked for. */
+  readonly ids: ReadonlySet<string> | null
   readonly nowMs: JournalTime
 }
 
-/**
- * The one row of ids (with commas between them) and time, in which a statement tells what it changed: a row for each
- * would cost both ends as much again as the ids themselves.
- */
-export function changedBy([row]: readonly (readonly Text[])[]): Changed | null {
-  const [ids, nowMicros] = row ?? []
-  return ids === null || ids === undefined ? null : { ids: new Set(ids.split(',')), nowMs: timeOf(nowMicros) }
+const NONE: ReadonlySet<string> = new Set()
+
+/** What a row of `changed` tells; without a row, nothing was changed. */
+export function changedBy([row]: readonly (readonly Text[])[]): Changed {
+  const [count, nowMicros, ids] = row ?? ['0']
+  if (count === '0') return { ids: NONE, nowMs: timeOf(nowMicros ?? '0') }
+  return { ids: typeof ids === 'string' ? new Set(ids.split(',')) : null, nowMs: timeOf(nowMicros) }
 }

@@ -2,7 +2,7 @@ import { checkFunction, type EntryRule, RULES_7 } from './0007-one-check.js'
 import type { Migration } from './migration.js'
 
 /** What 0007 asks of every row, and what it may be without an input. */
-const RULES: readonly EntryRule[] = [
+export const RULES_8: readonly EntryRule[] = [
   ...RULES_7,
   [
     'entries_compact',
@@ -14,7 +14,7 @@ const RULES: readonly EntryRule[] = [
 ]
 
 /** The names of the rules that every row of `entries` obeys. */
-export const ENTRY_RULES: readonly string[] = RULES.map(([name]) => name)
+export const ENTRY_RULES: readonly string[] = RULES_8.map(([name]) => name)
 
 /**
  * Old entries in compact form: the same row, under the same key, without its input and its receipt (sql/retention.ts).
@@ -36,7 +36,7 @@ export const compact: Migration = {
   sql: (schema) => `
 ALTER TABLE ${schema}.entries ALTER COLUMN input DROP NOT NULL;
 
-${checkFunction(schema, 'check_entry_8', RULES)}
+${checkFunction(schema, 'check_entry_8', RULES_8)}
 
 ALTER TABLE ${schema}.entries
   DROP CONSTRAINT entries_rules,

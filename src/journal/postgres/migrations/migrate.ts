@@ -13,11 +13,12 @@ import { oneCheck } from './0007-one-check.js'
 import { compact } from './0008-compact.js'
 import { deadSettlements } from './0009-dead-settlements.js'
 import { turns } from './0010-turns.js'
+import { usualRows } from './0011-usual-rows.js'
 import type { Migration } from './migration.js'
 
 /** All steps, in order; their versions are 1, 2, 3, … */
 export const MIGRATIONS: readonly Migration[] = [
-  ...[entries, leases, compensations, audits, inbox, called, oneCheck, compact, deadSettlements, turns],
+  ...[entries, leases, compensations, audits, inbox, called, oneCheck, compact, deadSettlements, turns, usualRows],
 ]
 
 /** Several processes may start at once: those that lose the race to create the schema try again. */

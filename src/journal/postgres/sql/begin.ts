@@ -1,4 +1,4 @@
-import { NOW, NOW_MICROS } from '../row.js'
+import { changed, NOW, NOW_MICROS } from '../row.js'
 import { jsonList, type StatementFor } from '../statement.js'
 
 /**
@@ -9,13 +9,12 @@ import { jsonList, type StatementFor } from '../statement.js'
  * $7 owner, $8 which of the kinds it is, from 1; arrays with one element a kind: $9 namespace, $10 effect,
  * $11 generation, $12 whether it has a `settled` handler, $13 lease in ms, $14 longest call in ms; and $15 the id of the
  * batch, $16 the longest lease of them in ms.
- * One row: the ids of the entries that this statement created, as text with commas between them (null: none), and the
- * journal's clock in microseconds.
+ * One row that tells which entries this statement created (`changed`).
  *
  * By subscript, not by a join with the kinds: rows have to be written in the order given.
  */
 export const beginEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_3',
+  name: 'counterfoil_begin_4',
   text: `
 WITH batch AS (
   INSERT INTO ${schema}.batches (id, due_at, ids)
@@ -42,7 +41,7 @@ WITH batch AS (
   ON CONFLICT (id) DO NOTHING
   RETURNING e.id
 )
-SELECT string_agg(c.id::text, ','), ${NOW_MICROS} FROM created AS c`,
+${changed('created', '$1')}`,
 })
 
 /**
@@ -54,7 +53,7 @@ SELECT string_agg(c.id::text, ','), ${NOW_MICROS} FROM created AS c`,
  * id of the batch. The row as above; none where there is such an entry already.
  */
 export const beginEntry: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_one_1',
+  name: 'counterfoil_begin_one_2',
   text: `
 WITH batch AS (
   INSERT INTO ${schema}.batches (id, due_at, ids)
@@ -75,7 +74,7 @@ INSERT INTO ${schema}.entries AS e (
   ${NOW}, ${NOW}
 )
 ON CONFLICT (id) DO NOTHING
-RETURNING e.id, ${NOW_MICROS}`,
+RETURNING 1, ${NOW_MICROS}, NULL`,
 })
 
 /**

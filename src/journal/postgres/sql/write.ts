@@ -1,13 +1,10 @@
-import { NOW, NOW_MICROS } from '../row.js'
+import { changed, NOW, NOW_MICROS } from '../row.js'
 import { expectFew, jsonList, type StatementFor } from '../statement.js'
 
 /** Wakes whoever waits for the entry at alias `e`. */
 function told(channel: string): string {
   return `CASE WHEN e.awaited THEN pg_notify(${channel}, e.id::text)::text END`
 }
-
-/** The row that tells what a statement changed. */
-const CHANGED = `SELECT string_agg(c.id::text, ','), ${NOW_MICROS}, count(c.told) FROM changed AS c`
 
 /**
  * Writes holders' changes, each under its claim (protocol `isHeldBy` and `enact`, P2), and wakes whoever waits for one of them.
@@ -16,14 +13,13 @@ const CHANGED = `SELECT string_agg(c.id::text, ','), ${NOW_MICROS}, count(c.told
  * $5 due from now in ms (null: not), $6 longest call from now in ms (null: none starts), $7 the last call is over,
  * $8 doubt (keep, begin, clear), $9 attempts, $10 find_failures, $11 key_spent, $12 receipts (a JSON list),
  * $13 external_id, $14 reasons (a JSON list), $15 settlement, $16 owner; and $17, the channel to notify on.
- * One row: the ids of the changes that took effect, as text with commas between them (null: none), and the journal's
- * clock in microseconds. A stale one is not among them.
+ * One row that tells which changes took effect (`changed`); a stale one is not among them.
  *
  * NOTIFY only for entries that somebody waits for: a transaction that notifies holds a lock on the whole server's queue
  * while it commits, so that commits go one after another.
  */
 export const writeChanges: StatementFor = (schema) => ({
-  name: 'counterfoil_write_3',
+  name: 'counterfoil_write_4',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET
@@ -62,7 +58,7 @@ WITH changed AS (
   WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
   RETURNING e.id, ${told('$17')} AS told
 )
-${CHANGED}`,
+${changed('changed', '$1')}`,
 })
 
 /** What `writeSuccesses` sets, from a receipt and an external id. */
@@ -96,7 +92,7 @@ function succeeded(receipt: string, externalId: string): string {
  * One row, as of `writeChanges`.
  */
 export const writeSuccesses: StatementFor = (schema) => ({
-  name: 'counterfoil_succeed_2',
+  name: 'counterfoil_succeed_3',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET ${succeeded('w.receipt', 'w.external_id')}
@@ -105,7 +101,7 @@ WITH changed AS (
   WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
   RETURNING e.id, ${told('$6')} AS told
 )
-${CHANGED}`,
+${changed('changed', '$1')}`,
 })
 
 /**
@@ -115,9 +111,9 @@ ${CHANGED}`,
  * above; none where the holder is stale.
  */
 export const writeSuccess: StatementFor = (schema) => ({
-  name: 'counterfoil_succeed_one_1',
+  name: 'counterfoil_succeed_one_2',
   text: `
 UPDATE ${schema}.entries AS e SET ${succeeded('$4::json', '$5::text')}
 WHERE e.id = $1::uuid AND e.fence = $2::bigint AND e.owner = $3::text
-RETURNING e.id, ${NOW_MICROS}, ${told('$6')}`,
+RETURNING 1, ${NOW_MICROS}, NULL, ${told('$6')}`,
 })
