@@ -54,9 +54,10 @@ export function execute<Tx>(
 ): Promise<CallEnd> {
   if (terms.clock.monotonicMs() >= terms.deadlineMs) return Promise.resolve(notMade(TOO_LATE))
   terms.permit.start()
-  return new TimedCall(entry, terms)
-    .make((call) => effect.provider.execute(input, call))
-    .then((ended) => endOf(effect, terms.permit, ended))
+  return new TimedCall(entry, terms).make(
+    (call) => effect.provider.execute(input, call),
+    (ended) => endOf(effect, terms.permit, ended),
+  )
 }
 
 function endOf<Tx>(effect: RuntimeEffect<Tx>, permit: Permit, ended: Ended | typeof ABANDONED): CallEnd {
@@ -128,11 +129,15 @@ export async function find<Tx>(
   const ask = effect.provider.find
   if (ask === undefined) return notAsked({ code: 'no_find', message: 'The provider has no find.' })
   terms.permit.start()
-  const ended = await new TimedCall(entry, terms).make((call) => ask.call(effect.provider, input, call))
+  const ended = await new TimedCall(entry, terms).make((call) => ask.call(effect.provider, input, call), asItIs)
   const outcome = ended === ABANDONED ? TIMED_OUT : outcomeOf(effect, ended)
   const news = newsOfFind(outcome, ended)
   terms.permit.end(news)
   return { result: resultOf(effect, ended), news: news.service, pauseMs: pauseOf(outcome) }
+}
+
+function asItIs(ended: Ended | typeof ABANDONED): Ended | typeof ABANDONED {
+  return ended
 }
 
 /** The end of a look-up that was not made. */

@@ -2,11 +2,7 @@ import { Inbox, type InboxOptions, type IncomingMessage, type Received } from '.
 import {
   ConfigurationError,
   type Duration,
-  EffectInDoubt,
-  type Entry,
-  hasAnswer,
   type Journal,
-  JournalError,
   type LeaseService,
   ProtocolViolation,
   toMs,
@@ -14,18 +10,17 @@ import {
 import { type RetentionOptions, retentionOf } from '../retention/index.js'
 import { type Clock, type Keeper, type Randomness, realClock, realRandomness } from '../system/index.js'
 import type { LeaseOptions } from './acquire-lease.js'
-import { answerOf } from './answer.js'
+import { Caller } from './caller.js'
 import { type Compensated, type CompensateOptions, Compensator } from './compensate.js'
 import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } from './compensate-group.js'
-import { type Context, type Hooks, identityOf, tell } from './context.js'
+import { type Context, type Hooks, tell } from './context.js'
 import { Core } from './core.js'
-import { Drive, type DriveOrder } from './drive.js'
+import { Drives } from './drives.js'
 import { aboveZero, type Effect, type RuntimeEffect } from './effect.js'
 import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
 import { startKeepers } from './keepers.js'
-import { orNullAfter } from './patience.js'
-import { prepare } from './prepare.js'
+import { type Prepared, prepare } from './prepare.js'
 import { checkTurns } from './turns.js'
 import { withUndoEffects } from './undo-effect.js'
 import { type Lease, withLease } from './with-lease.js'
@@ -112,7 +107,7 @@ export class Counterfoil<Tx = unknown> {
 
   readonly #core: Core<Tx>
   readonly #workerOptions: { readonly concurrency: number; readonly pollMs: number }
-  readonly #drives = new Map<string, Drive<Tx>>()
+  readonly #drives: Drives<Tx>
   readonly #compensator: Compensator<Tx>
   readonly #inbox: Inbox<Tx>
   #worker: Worker<Tx> | null = null
@@ -149,6 +144,7 @@ export class Counterfoil<Tx = unknown> {
     }
     this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})
     this.#core = new Core(context, options.maxUnderWay ?? 256)
+    this.#drives = new Drives(this.#core)
     this.#compensator = new Compensator(this.#core, (effect, input, { waitMs, signal }) =>
       this.#perform(effect, input, { wait: waitMs, signal, joins: true }),
     )
@@ -206,28 +202,27 @@ export class Counterfoil<Tx = unknown> {
     return compensateGroup(this.#core.context, this.#compensator, group, options)
   }
 
-  async #perform(
+  #perform(
     effect: RuntimeEffect<Tx>,
     input: unknown,
     options: { readonly [Name in keyof PerformOptions]: PerformOptions[Name] | undefined } & { readonly joins?: true },
   ): Promise<unknown> {
-    this.#known(effect)
-    const { signal } = options
-    const { clock, namespace } = this.#core.context
-    const delayMs = options.wait === undefined ? DEFAULT_WAIT_MS : toMs(options.wait, 'wait')
-    const generation = checkGeneration(options.generation)
-    const preparing = prepare(effect, namespace, input, generation ?? 1)
-    const prepared = preparing instanceof Promise ? await preparing : preparing
-    const drive = this.#drive({ effect, prepared, generation, joins: options.joins === true })
-    drive.enter()
-    try {
-      const entry = (await orNullAfter(drive.result, { clock, delayMs, signal })) ?? knownOutcome(drive.lastSeen)
-      if (entry === null) throw timedOut(drive, identityOf({ ...prepared.intent }), signal)
-      const answer = answerOf(effect, entry)
-      return answer instanceof Promise ? await answer : answer
-    } finally {
-      drive.leave()
-    }
+    // What is thrown in here rejects it.
+    return new Promise((resolve, reject) => {
+      this.#known(effect)
+      const { clock, namespace } = this.#core.context
+      const delayMs = options.wait === undefined ? DEFAULT_WAIT_MS : toMs(options.wait, 'wait')
+      const patience = { clock, delayMs, signal: options.signal }
+      const generation = checkGeneration(options.generation)
+      const joins = options.joins === true
+      const enter = (prepared: Prepared): void => {
+        const drive = this.#drives.for({ effect, prepared, generation, joins })
+        new Caller(drive, patience, { resolve, reject })
+      }
+      const preparing = prepare(effect, namespace, input, generation ?? 1)
+      if (preparing instanceof Promise) preparing.then(enter).catch(reject)
+      else enter(preparing)
+    })
   }
 
   /**
@@ -328,19 +323,6 @@ export class Counterfoil<Tx = unknown> {
       `The effect ${JSON.stringify(effect.name)} is not among the effects of this Counterfoil. Add it to \`effects\`, so that doubts about it can be ended later.`,
     )
   }
-
-  /** The one of this process that is under way for the same, or a new one. */
-  #drive(order: DriveOrder<Tx>): Drive<Tx> {
-    const { effect, prepared, generation } = order
-    // U+0000 is in no key.
-    const name = `${effect.name}\u0000${generation ?? ''}\u0000${prepared.key}`
-    const standing = this.#drives.get(name)
-    if (standing?.prepared.isSameAs(prepared) === true) return standing
-    if (standing !== undefined) return new Drive(this.#core, order, () => undefined)
-    const drive = new Drive(this.#core, order, () => this.#drives.delete(name))
-    this.#drives.set(name, drive)
-    return drive
-  }
 }
 
 function byName<Tx>(effects: readonly RuntimeEffect<Tx>[]): ReadonlyMap<string, RuntimeEffect<Tx>> {
@@ -352,33 +334,8 @@ function byName<Tx>(effects: readonly RuntimeEffect<Tx>[]): ReadonlyMap<string, 
   return map
 }
 
-/** The entry, where its outcome is known though its `settled` handler may still be running. */
-function knownOutcome(entry: Entry | null): Entry | null {
-  return entry !== null && hasAnswer(entry.state) ? entry : null
-}
-
 function checkGeneration(generation: number | undefined): number | null {
   if (generation === undefined) return null
   if (Number.isInteger(generation) && generation >= 1) return generation
   throw new ConfigurationError(`generation is ${generation}: it must be a whole number from 1.`)
-}
-
-function timedOut<Tx>(
-  drive: Drive<Tx>,
-  identity: ReturnType<typeof identityOf>,
-  signal: AbortSignal | undefined,
-): Error {
-  const entry = drive.lastSeen
-  if (entry !== null) {
-    return new EffectInDoubt(identityOf(entry), entry.state, entry.reason, causeOf(signal?.reason))
-  }
-  if (drive.trouble === null) return new EffectInDoubt(identity, 'pending', null, causeOf(signal?.reason))
-  return new JournalError(
-    `The journal could not be reached, so ${identity.effect} ${JSON.stringify(identity.key)} was not sent by this call. Try again with the same key.`,
-    { cause: drive.trouble },
-  )
-}
-
-function causeOf(cause: unknown): ErrorOptions {
-  return cause === undefined ? {} : { cause }
 }

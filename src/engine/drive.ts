@@ -36,6 +36,12 @@ export interface DriveOrder<Tx> {
   readonly joins: boolean
 }
 
+/** One who waits for a drive, and is told once how it ended, unless he has left. */
+export interface Waiting {
+  end(entry: Entry): void
+  fail(error: unknown): void
+}
+
 /**
  * Drives one effect of this process to rest, for as long as anybody here waits for it: begins it or joins it, takes it
  * whenever it is free and due, and otherwise waits for its holder. All callers of one key in a process share one drive.
@@ -46,14 +52,13 @@ export class Drive<Tx> {
   /** Its owner is this drive's alone, so that a lease whose grant was lost on the way can be recognised. */
   readonly #terms: ClaimTerms
   readonly #onEnd: () => void
-  readonly result: Promise<Entry>
+  readonly #callers = new Set<Waiting>()
   /** How the entry stood when it was last seen; null until the journal has answered. */
   lastSeen: Entry | null = null
   /** The journal's last trouble, while it does not answer. */
   trouble: unknown = null
   /** The first run of the `settled` handler, where this drive brought the entry to rest. */
   #settlement: Promise<unknown> | null = null
-  #callers = 0
   /** How long to wait before looking whether the entry has its turn. */
   #lookAgainMs = 0
   /** Our clock before the first request for a lease whose answer was lost: it may have been granted. */
@@ -65,36 +70,43 @@ export class Drive<Tx> {
     this.#order = order
     this.#terms = core.newTerms(order.effect)
     this.#onEnd = onEnd
-    this.result = this.#run()
-    // Callers hear of a failure through their own wait; when all have left, nobody needs to.
-    this.result.catch(ignore)
+    void this.#run()
+  }
+
+  get effect(): RuntimeEffect<Tx> {
+    return this.#order.effect
   }
 
   get prepared(): Prepared {
     return this.#order.prepared
   }
 
-  enter(): void {
-    this.#callers++
+  enter(caller: Waiting): void {
+    this.#callers.add(caller)
   }
 
-  leave(): void {
-    this.#callers--
+  leave(caller: Waiting): void {
+    this.#callers.delete(caller)
   }
 
-  async #run(): Promise<Entry> {
+  /** It never rejects: its callers hear of a failure, and when all have left, nobody needs to. */
+  async #run(): Promise<void> {
+    let seen: Seen
     try {
-      let seen = await this.#beginInSlot()
+      seen = await this.#beginInSlot()
       for (;;) {
         this.lastSeen = seen.entry
-        if (hasAnswer(seen.entry.state) || this.#callers === 0) break
+        if (hasAnswer(seen.entry.state) || this.#callers.size === 0) break
         seen = await this.#step(seen)
       }
       if (this.#settlement !== null) await this.#settled(this.#settlement)
-      return seen.entry
-    } finally {
+    } catch (error) {
       this.#onEnd()
+      for (const caller of this.#callers) caller.fail(error)
+      return
     }
+    this.#onEnd()
+    for (const caller of this.#callers) caller.end(seen.entry)
   }
 
   /** Every effect comes through here: it waits where it has to, and for nothing else. */
@@ -107,7 +119,7 @@ export class Drive<Tx> {
       try {
         begun = await this.#beginOrRenew()
       } catch (error) {
-        begun = await this.#askAgain(this.#beginOrRenew, error, askedAtMs)
+        begun = await this.#askAgain(() => this.#beginOrRenew(), error, askedAtMs)
       }
       if (begun === null) throw this.#notOpen(null)
       if (begun.created && begun.entry.state === 'executing') {
@@ -121,7 +133,7 @@ export class Drive<Tx> {
     }
   }
 
-  readonly #beginOrRenew = (): Promise<Begun | null> => {
+  #beginOrRenew(): Promise<Begun | null> {
     const { prepared, generation, joins } = this.#order
     if (joins) return this.#join(prepared.intent)
     const renewal = { intent: prepared.intent, terms: this.#terms }
@@ -261,7 +273,7 @@ export class Drive<Tx> {
       if (!isTransient(error)) throw error
       this.trouble = error
       if (leaseAskedAtMs !== null) this.#lostAskMs ??= leaseAskedAtMs
-      if (this.#callers === 0) throw error
+      if (this.#callers.size === 0) throw error
       await clock.sleep(backoffMs(randomness, tries, JOURNAL_RETRY))
       try {
         const answer = await ask()
@@ -273,8 +285,6 @@ export class Drive<Tx> {
     }
   }
 }
-
-function ignore(): void {}
 
 /** Nothing was taken: it waits on, as long as its callers do. The worker loop tells of what is wrong with the leases. */
 function nullIfUnavailable(error: unknown): null {

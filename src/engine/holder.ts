@@ -63,18 +63,23 @@ export class Holder<Tx> {
     return permit
   }
 
-  /** The entry is `executing`, durably (P1): make the call, write down what came of it. Every effect comes through here. */
-  async #call({ entry, askedAtMs }: Held): Promise<Seen | null> {
+  /** The entry is `executing`, durably (P1): make the call, write down what came of it. */
+  #call(held: Held): Promise<Seen | null> {
+    const input = this.#input(held.entry)
+    return input instanceof Promise ? input.then((read) => this.#callWith(held, read)) : this.#callWith(held, input)
+  }
+
+  #callWith({ entry, askedAtMs }: Held, input: Readable): Promise<Seen | null> {
     const { clock } = this.#context
-    const { timeoutMs } = this.#effect.capabilities.limits
-    const reading = this.#input(entry)
-    const input = reading instanceof Promise ? await reading : reading
+    const deadlineMs = askedAtMs + this.#effect.capabilities.limits.timeoutMs
     const permit = this.#takePermit(entry)
-    const end = input.ok
-      ? await execute(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + timeoutMs, permit })
-      : notMade(unreadable(input.error))
-    permit.giveBack()
-    return await this.#record(entry, this.#attemptEnded(entry, end, permit))
+    const call = input.ok
+      ? execute(this.#effect, entry, input.value, { clock, deadlineMs, permit })
+      : Promise.resolve(notMade(unreadable(input.error)))
+    return call.then((end) => {
+      permit.giveBack()
+      return this.#record(entry, this.#attemptEnded(entry, end, permit))
+    })
   }
 
   #attemptEnded(entry: Entry, end: CallEnd, permit: Permit): Event {

@@ -66,23 +66,32 @@ export class TimedCall implements Call {
     Object.defineProperty(this, 'signal', TimedCall.#signal)
   }
 
-  /** Makes the call; it never rejects. At the deadline the signal aborts, and a little later the call is abandoned. */
-  make(send: (call: Call) => Promise<unknown>): Promise<Ended | typeof ABANDONED> {
-    return new Promise((resolve) => {
+  /**
+   * Makes the call, and resolves with what `endOf` makes of its end. At the deadline the signal aborts, and a little
+   * later the call is abandoned: `endOf` is told that, and of what comes afterwards nobody hears. It rejects only where
+   * `endOf` throws.
+   */
+  make<End>(send: (call: Call) => Promise<unknown>, endOf: (ended: Ended | typeof ABANDONED) => End): Promise<End> {
+    return new Promise((resolve, reject) => {
+      let cancel: (() => void) | null = null
+      const end = (ended: Ended | typeof ABANDONED): void => {
+        if (cancel === null) return
+        cancel()
+        cancel = null
+        try {
+          resolve(endOf(ended))
+        } catch (error) {
+          reject(error)
+        }
+      }
       const onDeadline = (): void => {
         this.#abort()
-        cancel = this.#clock.schedule(ABORT_GRACE_MS, () => resolve(ABANDONED), 'keep-alive')
+        cancel = this.#clock.schedule(ABORT_GRACE_MS, () => end(ABANDONED), 'keep-alive')
       }
-      let cancel = this.#clock.schedule(this.remainingMs(), onDeadline, 'keep-alive')
+      cancel = this.#clock.schedule(this.remainingMs(), onDeadline, 'keep-alive')
       sent(send, this).then(
-        (value) => {
-          cancel()
-          resolve({ ok: true, value })
-        },
-        (error: unknown) => {
-          cancel()
-          resolve({ ok: false, error })
-        },
+        (value) => end({ ok: true, value }),
+        (error: unknown) => end({ ok: false, error }),
       )
     })
   }

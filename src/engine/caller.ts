@@ -1,0 +1,77 @@
+import { EffectInDoubt, type Entry, hasAnswer, JournalError } from '../protocol/index.js'
+import { answerOf } from './answer.js'
+import { identityOf } from './context.js'
+import type { Drive, Waiting } from './drive.js'
+import type { Patience } from './patience.js'
+
+/** The two ends of the promise that a caller was given. */
+export interface Answering {
+  resolve(answer: unknown): void
+  reject(error: unknown): void
+}
+
+/**
+ * One who has asked for an effect: waits for its drive, no longer than he likes to, and is answered once.
+ *
+ * Every effect comes through here. A promise of the drive's, and a race of it against the time, would cost the process
+ * more than the drive itself.
+ */
+export class Caller<Tx> implements Waiting {
+  readonly #drive: Drive<Tx>
+  readonly #answering: Answering
+  readonly #signal: AbortSignal | undefined
+  readonly #giveUp = (): void => {
+    this.#leave()
+    const { lastSeen } = this.#drive
+    // The outcome may be known though the `settled` handler is still running.
+    if (lastSeen !== null && hasAnswer(lastSeen.state)) this.#answer(lastSeen)
+    else this.#answering.reject(timedOut(this.#drive, this.#signal))
+  }
+  readonly #cancel: () => void
+
+  constructor(drive: Drive<Tx>, { clock, delayMs, signal }: Patience, answering: Answering) {
+    this.#drive = drive
+    this.#answering = answering
+    this.#signal = signal
+    this.#cancel = clock.schedule(delayMs, this.#giveUp, 'keep-alive')
+    drive.enter(this)
+    if (signal?.aborted) this.#giveUp()
+    else signal?.addEventListener('abort', this.#giveUp)
+  }
+
+  /** The drive has come to rest, with the entry as it then stands. */
+  end(entry: Entry): void {
+    this.#leave()
+    this.#answer(entry)
+  }
+
+  fail(error: unknown): void {
+    this.#leave()
+    this.#answering.reject(error)
+  }
+
+  #leave(): void {
+    this.#cancel()
+    this.#signal?.removeEventListener('abort', this.#giveUp)
+    this.#drive.leave(this)
+  }
+
+  #answer(entry: Entry): void {
+    try {
+      this.#answering.resolve(answerOf(this.#drive.effect, entry))
+    } catch (error) {
+      this.#answering.reject(error)
+    }
+  }
+}
+
+function timedOut<Tx>({ lastSeen, trouble, prepared }: Drive<Tx>, signal: AbortSignal | undefined): Error {
+  const cause = signal?.reason === undefined ? {} : { cause: signal.reason }
+  if (lastSeen !== null) return new EffectInDoubt(identityOf(lastSeen), lastSeen.state, lastSeen.reason, cause)
+  const { intent } = prepared
+  if (trouble === null) return new EffectInDoubt(identityOf(intent), 'pending', null, cause)
+  return new JournalError(
+    `The journal could not be reached, so ${intent.effect} ${JSON.stringify(intent.key)} was not sent by this call. Try again with the same key.`,
+    { cause: trouble },
+  )
+}
