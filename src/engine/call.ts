@@ -54,10 +54,18 @@ export function execute<Tx>(
 ): Promise<CallEnd> {
   if (terms.clock.monotonicMs() >= terms.deadlineMs) return Promise.resolve(notMade(TOO_LATE))
   terms.permit.start()
-  return new TimedCall(entry, terms).make(
-    (call) => effect.provider.execute(input, call),
-    (ended) => endOf(effect, terms.permit, ended),
-  )
+  return new Promise((resolve, reject) => {
+    new TimedCall(entry, terms).make(
+      (call) => effect.provider.execute(input, call),
+      (ended) => {
+        try {
+          resolve(endOf(effect, terms.permit, ended))
+        } catch (error) {
+          reject(error)
+        }
+      },
+    )
+  })
 }
 
 function endOf<Tx>(effect: RuntimeEffect<Tx>, permit: Permit, ended: Ended | typeof ABANDONED): CallEnd {
@@ -129,15 +137,13 @@ export async function find<Tx>(
   const ask = effect.provider.find
   if (ask === undefined) return notAsked({ code: 'no_find', message: 'The provider has no find.' })
   terms.permit.start()
-  const ended = await new TimedCall(entry, terms).make((call) => ask.call(effect.provider, input, call), asItIs)
+  const ended = await new Promise<Ended | typeof ABANDONED>((resolve) => {
+    new TimedCall(entry, terms).make((call) => ask.call(effect.provider, input, call), resolve)
+  })
   const outcome = ended === ABANDONED ? TIMED_OUT : outcomeOf(effect, ended)
   const news = newsOfFind(outcome, ended)
   terms.permit.end(news)
   return { result: resultOf(effect, ended), news: news.service, pauseMs: pauseOf(outcome) }
-}
-
-function asItIs(ended: Ended | typeof ABANDONED): Ended | typeof ABANDONED {
-  return ended
 }
 
 /** The end of a look-up that was not made. */

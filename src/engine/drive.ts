@@ -91,9 +91,22 @@ export class Drive<Tx> {
 
   /** It never rejects: its callers hear of a failure, and when all have left, nobody needs to. */
   async #run(): Promise<void> {
+    const { slots, context } = this.#core
     let seen: Seen
     try {
-      seen = await this.#beginInSlot()
+      if (!slots.takeIfFree()) await slots.take()
+      try {
+        const askedAtMs = context.clock.monotonicMs()
+        let begun: Begun | null
+        try {
+          begun = await this.#beginOrRenew()
+        } catch (error) {
+          begun = await this.#askAgain(() => this.#beginOrRenew(), error, askedAtMs)
+        }
+        seen = await this.#goOn(begun, this.#lostAskMs ?? askedAtMs)
+      } finally {
+        slots.give()
+      }
       for (;;) {
         this.lastSeen = seen.entry
         if (hasAnswer(seen.entry.state) || this.#callers.size === 0) break
@@ -109,28 +122,18 @@ export class Drive<Tx> {
     for (const caller of this.#callers) caller.end(seen.entry)
   }
 
-  /** Every effect comes through here: it waits where it has to, and for nothing else. */
-  async #beginInSlot(): Promise<Seen> {
-    const { slots, context } = this.#core
-    if (!slots.takeIfFree()) await slots.take()
-    try {
-      const askedAtMs = context.clock.monotonicMs()
-      let begun: Begun | null
-      try {
-        begun = await this.#beginOrRenew()
-      } catch (error) {
-        begun = await this.#askAgain(() => this.#beginOrRenew(), error, askedAtMs)
-      }
-      if (begun === null) throw this.#notOpen(null)
-      if (begun.created && begun.entry.state === 'executing') {
-        const { entry, nowMs } = begun
-        return await this.#carry({ entry, nowMs, askedAtMs: this.#lostAskMs ?? askedAtMs })
-      }
-      if (!begun.created) await this.#check(begun.entry)
-      return (await this.#adopt(begun)) ?? begun
-    } finally {
-      slots.give()
+  /** Carries what this drive has begun, at once, and looks whether it may join what others have. */
+  #goOn(begun: Begun | null, askedAtMs: number): Promise<Seen> {
+    if (begun?.created === true && begun.entry.state === 'executing') {
+      return this.#carry({ entry: begun.entry, nowMs: begun.nowMs, askedAtMs })
     }
+    return this.#joinOthers(begun)
+  }
+
+  async #joinOthers(begun: Begun | null): Promise<Seen> {
+    if (begun === null) throw this.#notOpen(null)
+    if (!begun.created) await this.#check(begun.entry)
+    return (await this.#adopt(begun)) ?? begun
   }
 
   #beginOrRenew(): Promise<Begun | null> {

@@ -49,6 +49,8 @@ export class TimedCall implements Call {
   /** No method: a provider may take it out of the call. */
   readonly remainingMs: () => number
   readonly #clock: Clock
+  #onEnd: ((ended: Ended | typeof ABANDONED) => void) | null = null
+  #cancel: (() => void) | null = null
   #controller: AbortController | null = null
   #isOver = false
 
@@ -67,33 +69,29 @@ export class TimedCall implements Call {
   }
 
   /**
-   * Makes the call, and resolves with what `endOf` makes of its end. At the deadline the signal aborts, and a little
-   * later the call is abandoned: `endOf` is told that, and of what comes afterwards nobody hears. It rejects only where
-   * `endOf` throws.
+   * Makes the call, and tells how it ended, once. At the deadline the signal aborts, and a little later the call is
+   * abandoned: of what comes afterwards nobody hears.
    */
-  make<End>(send: (call: Call) => Promise<unknown>, endOf: (ended: Ended | typeof ABANDONED) => End): Promise<End> {
-    return new Promise((resolve, reject) => {
-      let cancel: (() => void) | null = null
-      const end = (ended: Ended | typeof ABANDONED): void => {
-        if (cancel === null) return
-        cancel()
-        cancel = null
-        try {
-          resolve(endOf(ended))
-        } catch (error) {
-          reject(error)
-        }
-      }
-      const onDeadline = (): void => {
-        this.#abort()
-        cancel = this.#clock.schedule(ABORT_GRACE_MS, () => end(ABANDONED), 'keep-alive')
-      }
-      cancel = this.#clock.schedule(this.remainingMs(), onDeadline, 'keep-alive')
-      sent(send, this).then(
-        (value) => end({ ok: true, value }),
-        (error: unknown) => end({ ok: false, error }),
-      )
-    })
+  make(send: (call: Call) => Promise<unknown>, onEnd: (ended: Ended | typeof ABANDONED) => void): void {
+    this.#onEnd = onEnd
+    this.#cancel = this.#clock.schedule(this.remainingMs(), () => this.#onDeadline(), 'keep-alive')
+    sent(send, this).then(
+      (value) => this.#end({ ok: true, value }),
+      (error: unknown) => this.#end({ ok: false, error }),
+    )
+  }
+
+  #onDeadline(): void {
+    this.#abort()
+    this.#cancel = this.#clock.schedule(ABORT_GRACE_MS, () => this.#end(ABANDONED), 'keep-alive')
+  }
+
+  #end(ended: Ended | typeof ABANDONED): void {
+    const onEnd = this.#onEnd
+    if (onEnd === null) return
+    this.#onEnd = null
+    this.#cancel?.()
+    onEnd(ended)
   }
 
   #abort(): void {

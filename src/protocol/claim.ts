@@ -17,9 +17,21 @@ export interface ClaimTerms {
  * @throws {ProtocolViolation} when the call would not end inside the lease (P3).
  */
 export function begin(intent: Intent, terms: ClaimTerms, nowMs: JournalTime): Entry {
-  const pending = enqueue(intent, nowMs, nowMs)
-  return intent.serializeKey === null ? takeForCall(pending, terms, nowMs) : pending
+  if (intent.serializeKey !== null) return enqueue(intent, nowMs, nowMs)
+  assertCallEndsInsideLease(terms)
+  // What `takeForCall` would make of it, without a copy: every effect comes through here.
+  const entry: Fresh = enqueue(intent, nowMs + terms.leaseMs, nowMs)
+  entry.state = 'executing'
+  entry.fence = 1
+  entry.owner = terms.owner
+  entry.leaseUntilMs = entry.dueAtMs
+  entry.attempts = 1
+  entry.firstSentAtMs = nowMs
+  entry.lastDeadlineAtMs = nowMs + terms.timeoutMs
+  return entry
 }
+
+type Fresh = { -readonly [Field in keyof Entry]: Entry[Field] }
 
 /** A new entry that waits for a dispatcher, not before `dueAtMs`. */
 export function enqueue(intent: Intent, dueAtMs: JournalTime, nowMs: JournalTime): Entry {
