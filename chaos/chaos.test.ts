@@ -89,7 +89,18 @@ describe('chaos', () => {
       expect(result.faults).toMatchObject(expected)
       expect(result.interrupted).toBeGreaterThan(0)
       expect(Object.keys(JSON.parse(toJson(result)) as object)).toEqual([
-        ...['minutes', 'effects', 'charges', 'chargedTwice', 'lost', 'parked', 'faults', 'recoveryMs', 'violations'],
+        ...[
+          'minutes',
+          'effects',
+          'charges',
+          'chargedTwice',
+          'lost',
+          'parked',
+          'putOff',
+          'faults',
+          'recoveryMs',
+          'violations',
+        ],
       ])
     },
     240_000,
