@@ -76,6 +76,7 @@ describe('chaos', () => {
       expect(result.violations).toEqual([])
       expect(result).toMatchObject({ chargedTwice: 0, lost: 0, parked: 0 })
       expect(result.effects).toBeGreaterThan(ORDERS)
+      expect(result.putOff).toBeGreaterThan(0)
       for (const [fault, why] of Object.entries(result.notInjected)) {
         // A disk can be mounted by few, and by no container of a CI that is not given the right.
         if (process.env.CI === 'true' && fault !== diskFull.name)
