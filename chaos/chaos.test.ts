@@ -76,6 +76,7 @@ describe('chaos', () => {
       expect(result.violations).toEqual([])
       expect(result).toMatchObject({ chargedTwice: 0, lost: 0, parked: 0 })
       expect(result.effects).toBeGreaterThan(ORDERS)
+      expect(result.putOff).toBeGreaterThan(0)
       for (const [fault, why] of Object.entries(result.notInjected)) {
         // A disk can be mounted by few, and by no container of a CI that is not given the right.
         if (process.env.CI === 'true' && fault !== diskFull.name)
@@ -89,7 +90,18 @@ describe('chaos', () => {
       expect(result.faults).toMatchObject(expected)
       expect(result.interrupted).toBeGreaterThan(0)
       expect(Object.keys(JSON.parse(toJson(result)) as object)).toEqual([
-        ...['minutes', 'effects', 'charges', 'chargedTwice', 'lost', 'parked', 'faults', 'recoveryMs', 'violations'],
+        ...[
+          'minutes',
+          'effects',
+          'charges',
+          'chargedTwice',
+          'lost',
+          'parked',
+          'putOff',
+          'faults',
+          'recoveryMs',
+          'violations',
+        ],
       ])
     },
     240_000,

@@ -1,6 +1,7 @@
 import { Ledger, type LedgerCharge, type LoggedRequest } from 'counterfoil/testing'
 import { describe, expect, it } from 'vitest'
 import { type EntryRow, type Facts, findViolations } from './checks.js'
+import type { NotBefore } from './load.js'
 
 const ORDER = { customer: 'ann', cents: 100, card: 'pm_card_visa', tipped: false }
 
@@ -8,7 +9,11 @@ const ORDER = { customer: 'ann', cents: 100, card: 'pm_card_visa', tipped: false
 function good(): Facts {
   const keys = ['order-0', 'order-1']
   return {
-    load: { orders: keys.map((id, place) => ({ ...ORDER, id, place })), rolledBack: ['ghost-order-0'] },
+    load: {
+      orders: keys.map((id, place) => ({ ...ORDER, id, place })),
+      rolledBack: ['ghost-order-0'],
+      notBefore: new Map(),
+    },
     ledger: Ledger.of(keys.map((key) => charge(key))),
     calls: [call('order-0', 0, 10), call('order-1', 20, 30)],
     entries: keys.map((key) => entry(key)),
@@ -51,6 +56,7 @@ function entry(key: string): EntryRow {
     reason: null,
     fence: 1,
     attempts: 1,
+    createdAtMs: 0,
     firstSentAtMs: 0,
   }
 }
@@ -79,6 +85,18 @@ function call(
   }
 }
 
+/** The second order was not to be charged before a moment: what the journal and the gateway say of when it was. */
+function putOff(notBefore: NotBefore, sentAtMs: number, receivedMs: number): Partial<Facts> {
+  const { load, entries } = good()
+  return {
+    load: { ...load, notBefore: new Map([['order-1', notBefore]]) },
+    entries: entries.map((each) =>
+      each.key === 'order-1' ? { ...each, createdAtMs: 100.25, firstSentAtMs: sentAtMs } : each,
+    ),
+    calls: [call('order-0', 0, 10), call('order-1', receivedMs, receivedMs + 10)],
+  }
+}
+
 const BROKEN: readonly (readonly [string, Partial<Facts>])[] = [
   [
     'a second charge of a key',
@@ -99,6 +117,10 @@ const BROKEN: readonly (readonly [string, Partial<Facts>])[] = [
   ['a failure with a charge', { entries: good().entries.map((each) => ({ ...each, state: 'failed' })) }],
   ['two calls for one key at once', { calls: [call('order-0', 0, 10), call('order-0', 5, 20)] }],
   ['two calls for one customer at once', { calls: [call('order-0', 0, null), call('order-1', 5, 20)] }],
+  ['a wait that was cut short by the journal', putOff(700, 800.249, 801)],
+  ['a wait that was cut short at the gateway', putOff(700, 800.25, 799)],
+  ['a moment that the journal did not wait for', putOff(new Date(900), 899.999, 900)],
+  ['a moment before which the gateway was called', putOff(new Date(900), 900, 899)],
 ]
 
 describe('the checks of chaos', () => {
@@ -108,6 +130,33 @@ describe('the checks of chaos', () => {
 
   it.each(BROKEN)('find %s', (_what, facts) => {
     expect(findViolations({ ...good(), ...facts }).violations).not.toEqual([])
+  })
+
+  it('allow what was put off to be sent at its very moment', () => {
+    for (const facts of [putOff(700, 800.25, 800), putOff(new Date(900), 900, 900)]) {
+      expect(findViolations({ ...good(), ...facts })).toMatchObject({ violations: [], putOff: 1 })
+    }
+  })
+
+  it('hold each tip to its wait after the order', () => {
+    const [tipped, other] = good().load.orders.map((order) => ({ ...order, tipped: order.id === 'order-0' }))
+    const tip = { ...entry('order-0-tip'), effect: 'charge-tip', createdAtMs: 20, firstSentAtMs: 719 }
+    const { load, ledger, calls, entries, settlements } = good()
+    const facts = {
+      ...good(),
+      load: { ...load, orders: [tipped, other].filter((order) => order !== undefined) },
+      ledger: Ledger.of([...ledger.all(), charge('order-0-tip')]),
+      calls: [...calls, call('order-0-tip', 719, 730)],
+      entries: [...entries, tip],
+      settlements: [
+        ...settlements,
+        { effect: 'charge-tip', key: 'order-0-tip', outcome: 'succeeded', externalId: 'pi_order-0-tip', atMs: 0 },
+      ],
+    }
+    expect(findViolations(facts).violations).toEqual([
+      'charge-tip order-0-tip was sent 1.000 ms before its time, says the journal',
+      'charge-tip order-0-tip was sent 1.000 ms before its time, says the gateway',
+    ])
   })
 
   it('allow a late call of a worker that was stopped, and no other', () => {

@@ -2,7 +2,7 @@ import type { GatewayControl, Ledger, LoggedRequest } from 'counterfoil/testing'
 import type { Pool } from 'pg'
 import type { Load } from './load.js'
 import { CHARGE_ORDER, CHARGE_TIP, type Order, tipOf } from './shop.js'
-import { LEASE_GRACE_MS } from './timing.js'
+import { LEASE_GRACE_MS, TIP_WAIT_MS } from './timing.js'
 import type { Stop } from './world.js'
 
 /** What is true at the end, seen from outside: the gateway's own books, the shop's tables, and how the entries stand. */
@@ -27,6 +27,7 @@ export interface EntryRow {
   readonly reason: string | null
   readonly fence: number
   readonly attempts: number
+  readonly createdAtMs: number
   readonly firstSentAtMs: number | null
 }
 
@@ -43,6 +44,8 @@ export interface Findings {
   readonly charges: number
   /** Keys that were charged more than once. */
   readonly chargedTwice: number
+  /** Effects that were not to be sent before a moment. */
+  readonly putOff: number
   /** Effects that were accepted and have not come to an end, or not to the one that is told. */
   readonly lost: number
   readonly parked: number
@@ -59,6 +62,7 @@ export async function gatherFacts(
   const calls = await gateway.requests({ method: 'POST' })
   const { rows: entries } = await pool.query<EntryRow>(`
     select effect, key, state, settlement, reason->>'code' as reason, fence::integer, attempts,
+      (extract(epoch from created_at) * 1000)::double precision as "createdAtMs",
       (extract(epoch from first_sent_at) * 1000)::double precision as "firstSentAtMs"
     from counterfoil.entries`)
   const { rows: settlements } = await pool.query<SettlementRow>(`
@@ -79,6 +83,7 @@ export function findViolations(facts: Facts): Findings {
     ...[...entries.values()].flatMap((entry) => endOf(entry, facts.ledger, settled.get(nameOf(entry)) ?? [])),
     ...orderPerCustomer(facts),
     ...oneAtATime(facts),
+    ...sentTooSoon(facts),
   ]
   const unended = [...wanted].filter((name) => !isAtEnd(entries.get(name)))
   const unpaid = facts.entries.filter(
@@ -89,6 +94,7 @@ export function findViolations(facts: Facts): Findings {
     effects: facts.entries.length,
     charges: facts.ledger.totals().charges,
     chargedTwice: chargedTwice.length,
+    putOff: facts.entries.filter((entry) => earliestMs(entry, facts.load) !== null).length,
     lost: unended.length + unpaid.length,
     parked: facts.entries.filter((entry) => entry.state === 'parked').length,
     violations,
@@ -211,6 +217,41 @@ function wasStoppedDuring({ userAgent, receivedMs, finishedMs }: LoggedRequest, 
     const isStoppedMeanwhile = fromMs <= (finishedMs ?? Number.POSITIVE_INFINITY)
     return isSameWorker && isStoppedMeanwhile && receivedMs <= untilMs + WAKES_WITHIN_MS
   })
+}
+
+/**
+ * The moment before which an entry must not be sent; null: none was promised. A wait counts from the enqueueing by the
+ * database's clock, which is the machine's, whatever the clock of the worker that enqueued showed.
+ */
+function earliestMs({ effect, key, createdAtMs }: EntryRow, load: Load): number | null {
+  const notBefore = effect === CHARGE_TIP ? TIP_WAIT_MS : load.notBefore.get(key)
+  if (notBefore === undefined) return null
+  return typeof notBefore === 'number' ? createdAtMs + notBefore : notBefore.getTime()
+}
+
+/** Both the journal's word and the gateway's: a call that the journal knows nothing of would show at the gateway. */
+function sentTooSoon({ entries, calls, load }: Facts): string[] {
+  const firstCalls = new Map<string | null, LoggedRequest>()
+  for (const call of calls) if (!firstCalls.has(call.businessKey)) firstCalls.set(call.businessKey, call)
+  return entries.flatMap((entry) => {
+    const earliest = earliestMs(entry, load)
+    if (earliest === null) return []
+    const said: string[] = []
+    const tooSoon = (who: string, atMs: number): void => {
+      said.push(`${nameOf(entry)} was sent ${(earliest - atMs).toFixed(3)} ms before its time, says ${who}`)
+    }
+    const { firstSentAtMs } = entry
+    if (firstSentAtMs !== null && microsOf(firstSentAtMs) < microsOf(earliest)) tooSoon('the journal', firstSentAtMs)
+    // The gateway tells whole milliseconds, rounded down.
+    const receivedMs = firstCalls.get(entry.key)?.receivedMs ?? Number.POSITIVE_INFINITY
+    if (receivedMs < Math.floor(earliest)) tooSoon('the gateway', receivedMs)
+    return said
+  })
+}
+
+/** Whole, as PostgreSQL's clock has them: sums of milliseconds with fractions may be a little off. */
+function microsOf(ms: number): number {
+  return Math.round(ms * 1_000)
 }
 
 function groupBy<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T[]> {

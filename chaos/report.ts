@@ -6,7 +6,7 @@ const MOST_VIOLATIONS = 40
 
 /** What happened, for people. */
 export function toText(result: ChaosResult): string {
-  const { effects, charges, chargedTwice, lost, parked, interrupted, recoveryMs, violations } = result
+  const { effects, charges, chargedTwice, lost, parked, putOff, interrupted, recoveryMs, violations } = result
   const lines = [
     tableOf(
       ['fault', 'struck'],
@@ -16,9 +16,19 @@ export function toText(result: ChaosResult): string {
       ]),
     ),
     tableOf(
-      ['effects', 'charges', 'charged twice', 'lost', 'parked', 'interrupted', 'recovery p50', 'recovery p99'],
       [
-        [effects, charges, chargedTwice, lost, parked, interrupted]
+        'effects',
+        'charges',
+        'charged twice',
+        'lost',
+        'parked',
+        'put off',
+        'interrupted',
+        'recovery p50',
+        'recovery p99',
+      ],
+      [
+        [effects, charges, chargedTwice, lost, parked, putOff, interrupted]
           .map(String)
           .concat(`${recoveryMs.p50} ms`, `${recoveryMs.p99} ms`),
       ],
@@ -52,7 +62,7 @@ function tableOf(head: readonly string[], rows: readonly string[][]): string {
 
 /** What happened, for programs. */
 export function toJson(result: ChaosResult): string {
-  const { minutes, effects, charges, chargedTwice, lost, parked, faults, recoveryMs, violations } = result
-  const figures = { minutes, effects, charges, chargedTwice, lost, parked, faults, recoveryMs, violations }
+  const { minutes, effects, charges, chargedTwice, lost, parked, putOff, faults, recoveryMs, violations } = result
+  const figures = { minutes, effects, charges, chargedTwice, lost, parked, putOff, faults, recoveryMs, violations }
   return `${JSON.stringify(figures, null, 2)}\n`
 }

@@ -10,7 +10,7 @@ import {
 import type { PostgresTransaction } from 'counterfoil/postgres'
 import { stripePaymentIntents } from 'counterfoil/stripe'
 import Stripe from 'stripe'
-import { CALL_TIMEOUT_MS, LEASE_GRACE_MS, SETTLES_WITHIN_MS } from './timing.js'
+import { CALL_TIMEOUT_MS, LEASE_GRACE_MS, SETTLES_WITHIN_MS, TIP_WAIT_MS } from './timing.js'
 
 /** The application under chaos: a shop that charges orders, one at a time per customer, and tips after some of them. */
 export interface Order {
@@ -158,7 +158,8 @@ async function read(response: Response): Promise<{ readonly id: string }> {
 /** A shop's engine on `pool`; it works once it is started. */
 export function shopCounterfoil(gateway: Gateway, rest: Omit<CounterfoilOptions<PostgresTransaction>, 'effects'>) {
   const { chargeTip, chargeOrder: define } = shopEffects(gateway)
-  const chargeOrder = define((tx, tip) => counterfoil.enqueue(chargeTip, tip, { tx }))
+  // A wait and no Date: the worker that settles the order may have a wall clock that is days ahead or behind.
+  const chargeOrder = define((tx, tip) => counterfoil.enqueue(chargeTip, tip, { tx, notBefore: TIP_WAIT_MS }))
   const counterfoil = new Counterfoil<PostgresTransaction>({ ...rest, effects: [chargeOrder, chargeTip] })
   return { counterfoil, chargeOrder, chargeTip }
 }

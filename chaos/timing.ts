@@ -25,6 +25,13 @@ export const SEARCH_LAG_MS = 300
  */
 export const SETTLES_WITHIN_MS = STOP_MS + LATE_COMMIT_MS + SEARCH_LAG_MS + 1_000
 
+/** How long after the settlement of its order a tip may be charged, at the soonest: long enough that workers are killed meanwhile. */
+export const TIP_WAIT_MS = 700
+
+/** How long orders that are put off wait, at the shortest and at the longest. */
+export const SHORTEST_WAIT_MS = 400
+export const LONGEST_WAIT_MS = 2_000
+
 /** How long a partition lasts, and how long the gateway refuses connections, fails or hangs. */
 export const PARTITION_MS = 3_500
 export const OUTAGE_MS = 3_000

@@ -30,14 +30,17 @@ export class Place {
   /** Null: its workers have the machine's. */
   readonly wallClock: WallClock | null
   readonly #start: () => Worker
+  /** All that may still live: one that was asked to end takes its time. */
+  readonly #alive = new Set<Worker>()
   #worker: Worker
+  #isClosed = false
 
   constructor(parts: Pick<Place, 'toDatabase' | 'toRedis' | 'wallClock'>, start: () => Worker) {
     this.toDatabase = parts.toDatabase
     this.toRedis = parts.toRedis
     this.wallClock = parts.wallClock
     this.#start = start
-    this.#worker = start()
+    this.#worker = this.#begin()
   }
 
   get worker(): Worker {
@@ -46,22 +49,32 @@ export class Place {
 
   /** SIGKILLs its worker, and lets another begin. */
   async replaceKilled(): Promise<void> {
-    await this.#worker.kill()
-    this.#worker = this.#start()
+    const killed = this.#worker
+    await killed.kill()
+    // Where another strike has filled the place meanwhile, a second one would live on unseen beside it.
+    if (this.#worker === killed && !this.#isClosed) this.#worker = this.#begin()
   }
 
-  /** Ends its worker, and what stands around it. */
+  /** Ends its workers, and what stands around them. */
   async close(): Promise<void> {
-    await this.#worker.kill()
+    this.#isClosed = true
+    await Promise.all([...this.#alive].map((worker) => worker.kill()))
     await Promise.all([this.toDatabase.close(), this.toRedis?.close(), this.wallClock?.close()])
   }
 
   /** Asks its worker to end (SIGTERM) and lets another begin beside it, as a rolling deploy does. */
   async replaceStopped(): Promise<void> {
     const leaving = this.#worker
-    this.#worker = this.#start()
+    this.#worker = this.#begin()
     leaving.signal('SIGTERM')
     await leaving.exited
+  }
+
+  #begin(): Worker {
+    const worker = this.#start()
+    this.#alive.add(worker)
+    void worker.exited.then(() => this.#alive.delete(worker))
+    return worker
   }
 }
 

@@ -6,6 +6,7 @@ import {
   retryDeadSettlement,
 } from './engine/dead-settlements.js'
 import { type Effect, Counterfoil as Engine } from './engine/index.js'
+import { type ResumeBy, type Resumed, resume } from './operations/index.js'
 import { ConfigurationError, type Finding } from './protocol/index.js'
 import {
   AuditReport,
@@ -96,6 +97,21 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    */
   async retrySettlement<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, key: string): Promise<boolean> {
     return retryDeadSettlement(this, this.#audited(effect.name).effect.name, key)
+  }
+
+  /**
+   * Has a parked effect tried again, once its cause is mended (the service is back, the code is). It makes no call itself:
+   * what is proven not to have happened waits for its turn again, for a process that has called `start`. What may have
+   * happened is looked up first (P4): what is found settles it, what is surely absent is tried again, and anything else
+   * stays parked, with the reason in the answer.
+   *
+   * `effect`: or the name of one, as `onParked` tells it, which is how an undoing is named.
+   *
+   * @throws {ConfigurationError} the effect is not among those of this Counterfoil, or actor or reason is missing.
+   * @throws {JournalError} the journal could not be reached: nothing was sent. Ask again.
+   */
+  async resume<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx> | string, key: string, by: ResumeBy): Promise<Resumed> {
+    return resume(this.#audited(typeof effect === 'string' ? effect : effect.name), key, by)
   }
 
   async #ofFinding(id: string): Promise<AuditedEffect<Tx>> {

@@ -8,6 +8,7 @@ export {
   purgeInbox,
   type Received,
 } from './inbox/index.js'
+export type { ResumeBy, Resumed } from './operations/index.js'
 export * from './protocol/index.js'
 export {
   AuditReport,

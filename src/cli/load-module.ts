@@ -35,6 +35,16 @@ export async function loadModule(path: string, cwd: string): Promise<unknown> {
   )
 }
 
+/** The default export, also where a loader wrapped a CommonJS module once more. */
+export function defaultExport(module: unknown): unknown {
+  const exported = isObject(module) ? module.default : undefined
+  return isObject(exported) && '__esModule' in exported ? exported.default : exported
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
 async function byTsx(file: string): Promise<{ readonly module: unknown } | null> {
   const api = await importFrom(file, 'tsx', './esm/api')
   if (api === null || typeof api.register !== 'function') return null

@@ -1,14 +1,14 @@
-import type { Evidence, Journal, Seen } from '../protocol/index.js'
+import type { Change, Evidence, Journal, LookUpAnswer, Seen } from '../protocol/index.js'
 import { amountOf, type Compensated, type Compensator, type Undoing } from './compensate.js'
 import type { Context } from './context.js'
 import type { Core } from './core.js'
 import { type Counterfoil, internalsOf } from './counterfoil.js'
 import type { RuntimeEffect } from './effect.js'
-import { type Looked, lookUp, settleByEvidence } from './evidence.js'
+import { lookUp, settleByEvidence, writeUnheld } from './evidence.js'
 
 /**
- * One effect as an audit meets it: what it may look at, and the only two ways in which it may change anything: by
- * evidence, and by an undoing that is an effect of its own.
+ * One effect as an audit, or an operation of a person's, meets it: what it may look at, and the only ways in which it may
+ * change anything: by evidence, by an undoing that is an effect of its own, and by what the protocol makes of a parked one.
  */
 export class AuditedEffect<Tx> {
   readonly context: Context<Tx>
@@ -35,8 +35,13 @@ export class AuditedEffect<Tx> {
     return settleByEvidence(this.#core, seen, evidence)
   }
 
+  /** Writes what a person's operation makes of an entry that is parked; null: it had moved on. */
+  write(seen: Seen, change: Change): Promise<Seen | null> {
+    return writeUnheld(this.#core, seen, change)
+  }
+
   /** Asks the service for the entry's reference; null where it cannot be asked. */
-  lookUp(seen: Seen): Promise<Looked | null> {
+  lookUp(seen: Seen): Promise<LookUpAnswer | null> {
     return lookUp(this.#core, this.effect, seen)
   }
 }

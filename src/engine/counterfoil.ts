@@ -110,7 +110,7 @@ export class Counterfoil<Tx = unknown> {
   readonly #drives: Drives<Tx>
   readonly #compensator: Compensator<Tx>
   readonly #inbox: Inbox<Tx>
-  #worker: Worker<Tx> | null = null
+  #running: { readonly worker: Worker<Tx>; readonly started: Promise<void> } | null = null
   #keepers: readonly Keeper[] = []
 
   /** @throws {ConfigurationError} when two effects share a name, or an option makes no sense. */
@@ -255,7 +255,7 @@ export class Counterfoil<Tx = unknown> {
     const prepared = await Promise.all(inputs.map((input) => prepare(effect, namespace, input, 1)))
     const enqueued = await enqueuePrepared(journal, prepared, own)
     // In the user's transaction they are not there before it has committed, of which only the journal can tell.
-    if (options.tx === undefined) this.#worker?.wake()
+    if (options.tx === undefined) this.#running?.worker.wake()
     return enqueued
   }
 
@@ -294,22 +294,33 @@ export class Counterfoil<Tx = unknown> {
    * Starts the loop that carries what is due in the journal: ends doubts, takes over from lost workers, retries, runs
    * `settled` handlers, forgets old messages and leases, lets old entries age. Run it in at least one process.
    *
-   * @throws {JournalError} when the journal cannot be used.
+   * @throws {JournalError} when the journal cannot be used. Nothing runs then; call it again.
    */
   async start(): Promise<void> {
-    if (this.#worker !== null) return
-    const worker = new Worker(this.#core, this.#workerOptions)
-    this.#worker = worker
-    await worker.start()
-    // Stopped meanwhile.
-    if (this.#worker !== worker) return
-    this.#keepers = startKeepers(this.#core.context)
+    if (this.#running === null) {
+      const worker = new Worker(this.#core, this.#workerOptions)
+      this.#running = { worker, started: this.#begin(worker) }
+    }
+    await this.#running.started
+  }
+
+  async #begin(worker: Worker<Tx>): Promise<void> {
+    const isOurs = (): boolean => this.#running?.worker === worker
+    try {
+      await worker.start()
+    } catch (error) {
+      // Left standing, it would pass for a loop that runs.
+      if (isOurs()) this.#running = null
+      throw error
+    }
+    // Unless it was stopped meanwhile.
+    if (isOurs()) this.#keepers = startKeepers(this.#core.context)
   }
 
   /** Takes nothing more, lets calls under way end inside their deadline, and resolves when this process carries nothing. */
   async stop(): Promise<void> {
-    const worker = this.#worker
-    this.#worker = null
+    const worker = this.#running?.worker
+    this.#running = null
     const keepers = this.#keepers
     this.#keepers = []
     await Promise.all([worker?.stop(), ...keepers.map((keeper) => keeper.stop())])

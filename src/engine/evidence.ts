@@ -1,10 +1,11 @@
 import {
   acceptsEvidence,
+  type Change,
   type Entry,
   type Evidence,
   evidenceChange,
-  type FindResult,
   findLagOf,
+  type LookUpAnswer,
   type Reason,
   type Seen,
 } from '../protocol/index.js'
@@ -20,9 +21,13 @@ import { isSettlementDue } from './settlement.js'
  * is due now. Null: the entry had moved on or is held, and nothing was changed.
  */
 export async function settleByEvidence<Tx>(core: Core<Tx>, seen: Seen, evidence: Evidence): Promise<Seen | null> {
+  return writeUnheld(core, seen, evidenceChange(seen.entry, evidence))
+}
+
+/** The same for any change of an entry that is in doubt or parked. */
+export async function writeUnheld<Tx>(core: Core<Tx>, seen: Seen, change: Change): Promise<Seen | null> {
   const { id, fence, state } = seen.entry
   if (!acceptsEvidence(seen.entry, seen.nowMs) || (state !== 'in_doubt' && state !== 'parked')) return null
-  const change = evidenceChange(seen.entry, evidence)
   const after = await core.context.journal.settleByEvidence({ id, fence, state, change })
   if (after === null) return null
   if (after.entry.state === 'parked' && state !== 'parked') tellParked(core.context.hooks, after.entry)
@@ -36,14 +41,8 @@ export async function announce<Tx>(core: Core<Tx>, after: Seen): Promise<void> {
   if (isSettlementDue(core.context, after.entry)) await core.settle(after.entry.id, 'own')
 }
 
-/** What the service said of an entry's reference; `proven`: an absence that proves that it did not happen (P4 b). */
-export interface Looked {
-  readonly result: FindResult
-  readonly proven: boolean
-}
-
 /** Asks the service for an entry's reference, without any right to act on the entry; null where it cannot be asked. */
-export async function lookUp<Tx>(core: Core<Tx>, effect: RuntimeEffect<Tx>, seen: Seen): Promise<Looked | null> {
+export async function lookUp<Tx>(core: Core<Tx>, effect: RuntimeEffect<Tx>, seen: Seen): Promise<LookUpAnswer | null> {
   const { clock } = core.context
   const lag = findLagOf(effect.capabilities)
   if (lag === null) return null
@@ -58,7 +57,12 @@ export async function lookUp<Tx>(core: Core<Tx>, effect: RuntimeEffect<Tx>, seen
 }
 
 /** What a look-up settles; null where it says too little. `calledOff`: what is absent shall not happen any more. */
-export function evidenceOf(looked: Looked, entry: Entry, maxAttempts: number, calledOff: Reason): Evidence | null {
+export function evidenceOf(
+  looked: LookUpAnswer,
+  entry: Entry,
+  maxAttempts: number,
+  calledOff: Reason,
+): Evidence | null {
   const { result, proven } = looked
   switch (result.kind) {
     case 'present':

@@ -1,5 +1,5 @@
 import type { LeaseService } from '../protocol/index.js'
-import { Keeper, type KeeperPorts } from '../system/index.js'
+import { inSteps, Keeper, type KeeperPorts } from '../system/index.js'
 
 /** Small enough that no statement is felt by others. */
 const BATCH = 500
@@ -14,13 +14,13 @@ const EVERY_MS = 3_600_000
 export function keepLeases(lease: LeaseService, ports: Omit<KeeperPorts, 'everyMs'>): Keeper | null {
   if (lease.purge === undefined) return null
   const { clock } = ports
-  const purge = async (signal: AbortSignal): Promise<void> => {
+  const purgeAll = async (signal: AbortSignal): Promise<void> => {
     let after: string | null = null
-    do {
-      const beganAtMs = clock.monotonicMs()
+    const purge = async (): Promise<boolean> => {
       after = (await lease.purge?.(BATCH, after))?.next ?? null
-      await clock.sleep(clock.monotonicMs() - beganAtMs, signal)
-    } while (after !== null && !signal.aborted)
+      return after !== null
+    }
+    await inSteps(purge, { clock, signal })
   }
-  return new Keeper(purge, { ...ports, everyMs: EVERY_MS })
+  return new Keeper(purgeAll, { ...ports, everyMs: EVERY_MS })
 }

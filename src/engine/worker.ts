@@ -84,6 +84,8 @@ export class Worker<Tx> {
   /** Looks at the journal once, so that a journal that cannot be used is known at once, and then goes on by itself. */
   async start(): Promise<void> {
     await this.#core.context.journal.nextDueInMs(this.#terms)
+    // Stopped meanwhile: nobody would end what begins now.
+    if (this.#stopping.signal.aborted) return
     this.#unsubscribe = this.#core.context.journal.subscribe(() => this.wake())
     this.#stopping.signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
     this.#looping = this.#loop()

@@ -1,5 +1,5 @@
 import type { Journal } from '../protocol/index.js'
-import { type Clock, Keeper, type KeeperPorts, realClock } from '../system/index.js'
+import { type Clock, inSteps, Keeper, type KeeperPorts, realClock } from '../system/index.js'
 
 /** Small enough that no statement is felt by others. */
 const BATCH = 500
@@ -28,13 +28,12 @@ export async function purgeInbox<Tx>(
 ): Promise<number> {
   const { signal, clock = realClock } = options
   let count = 0
-  while (signal?.aborted !== true) {
-    const beganAtMs = clock.monotonicMs()
+  const purge = async (): Promise<boolean> => {
     const forgotten = await journal.inbox.purge(BATCH)
-    if (forgotten === 0) break
     count += forgotten
-    await clock.sleep(clock.monotonicMs() - beganAtMs, signal)
+    return forgotten > 0
   }
+  await inSteps(purge, { clock, signal })
   return count
 }
 

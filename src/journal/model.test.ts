@@ -13,10 +13,12 @@ import {
   isClaimable,
   isFinished,
   isHeldBy,
+  resumeChange,
   transition,
 } from '../protocol/index.js'
 import type { JournalSubject } from './conformance/index.js'
 import { accepted, LONG_MS, termsOf, toMicros, World } from './conformance/subject.js'
+import { settledByEvidence } from './evidence.js'
 import { mayRenew, renewed } from './renewal.js'
 import { isSettleable, markSettled, noteSettlementFailure } from './settlement.js'
 import { memorySubject, postgresSubject } from './subjects.fixture.js'
@@ -69,6 +71,7 @@ type Command =
   | { readonly do: 'settle'; readonly fails: boolean }
   | { readonly do: 'settlementFailed'; readonly retryInMs: number | null }
   | { readonly do: 'compact' }
+  | { readonly do: 'resume'; readonly proof: 'known' | 'absence'; readonly staleBy: number }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -97,6 +100,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ do: fc.constant('settle' as const), fails: fc.boolean() }),
   fc.record({ do: fc.constant('settlementFailed' as const), retryInMs: fc.option(soonOrLate) }),
   fc.record({ do: fc.constant('compact' as const) }),
+  fc.record({
+    do: fc.constant('resume' as const),
+    proof: fc.constantFrom('known' as const, 'absence' as const),
+    staleBy: fc.constantFrom(0, 0, 0, 0, -1),
+  }),
 )
 
 /** Drives a journal and the protocol's functions side by side; after each step both must say the same of the entry. */
@@ -141,6 +149,8 @@ class Model<Tx> {
         return this.#settlementFailed(command.retryInMs)
       case 'compact':
         return this.#compact()
+      case 'resume':
+        return this.#resume(command)
     }
   }
 
@@ -231,6 +241,17 @@ class Model<Tx> {
     const terms = { namespace, effects: [effect], compactAfterMs: SHORT_MS, purgeAfterMs: null }
     for (let place = await retention.begin(0); place !== null; ) place = (await retention.step(terms, place)).next
     if (this.#entry !== null && isFinished(this.#entry)) this.#entry = compacted(this.#entry)
+  }
+
+  async #resume({ proof, staleBy }: Command & { do: 'resume' }): Promise<void> {
+    const entry = this.#entry
+    if (entry?.state !== 'parked' || (proof === 'known' && entry.inDoubtSinceMs !== null)) return
+    const change = resumeChange(entry, { actor: 'ada', reason: 'the service is back', proof })
+    const write = { id: entry.id, fence: entry.fence + staleBy, state: 'parked' as const, change }
+    const after = await this.#subject.journal.settleByEvidence(write)
+    const expected = settledByEvidence(entry, write, after?.entry.updatedAtMs ?? 0)
+    expect(after?.entry ?? null).toEqual(expected === null ? null : toMicros(expected))
+    this.#entry = expected ?? entry
   }
 
   async #updatedAtMs(): Promise<number> {

@@ -164,6 +164,12 @@ describe('evidence', () => {
     expect(enact(entry, exhausted, NOW)).toMatchObject({ state: 'parked', dueAtMs: null, inDoubtSinceMs: null })
   })
 
+  it('of an absence lets an entry that is called again begin its row of failed look-ups anew', () => {
+    const entry = entryIn('parked', { ...free, attempts: 2, findFailures: 4 })
+    const released = evidenceChange(entry, { kind: 'absent', maxAttempts: 3, calledOff: null })
+    expect(enact(entry, released, NOW)).toMatchObject({ state: 'pending', findFailures: 0, attempts: 2 })
+  })
+
   it('of an absence ends what has been called off, and so does calling off what was never begun', () => {
     const doubt = entryIn('in_doubt', free)
     const absent = evidenceChange(doubt, { kind: 'absent', maxAttempts: 3, calledOff: WHY })

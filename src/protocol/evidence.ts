@@ -1,7 +1,8 @@
 import { type Change, transition } from './apply.js'
 import type { Entry, JournalTime } from './entry.js'
+import { ProtocolViolation } from './errors.js'
 import type { JsonValue } from './json-value.js'
-import type { Reason } from './outcome.js'
+import type { FindResult, Reason } from './outcome.js'
 
 /** What somebody who did not make the call learned from the service: by its list, an event, or a question. */
 export type Evidence =
@@ -50,7 +51,79 @@ function absentChange(found: Entry, maxAttempts: number, calledOff: Reason | nul
   const reason = { code: 'surely_absent', message: 'The service does not have it, and nothing of it is under way.' }
   const parked = transition(found, { type: 'parked', reason, knownAbsent: true })
   // What was accepted is not dropped (P9): it is known not to have happened, so it may be done now.
-  return found.attempts < maxAttempts ? { ...parked, state: 'pending', dueInMs: 0 } : parked
+  return found.attempts < maxAttempts ? dueAgain(parked) : parked
+}
+
+/** The service was asked and answered, so the look-ups before that failed are no longer in a row with any to come. */
+function dueAgain(parked: Change): Change {
+  return { ...parked, state: 'pending', dueInMs: 0, findFailures: 0 }
+}
+
+/** Who has a parked entry tried again, why, and what proves that it did not happen. */
+export interface ResumeOrder {
+  readonly actor: string
+  readonly reason: string
+  /**
+   * `known`: the entry says itself that nothing of it is in doubt. `absence`: the service was asked late enough, and does
+   * not have it (P4 b).
+   */
+  readonly proof: 'known' | 'absence'
+}
+
+/**
+ * What a person's word makes of a parked entry: it waits for its turn again, with as many calls left as one that was called
+ * once. The window of its key goes on counting from its first send.
+ *
+ * A person's word is no proof (P4): what may have happened is not called again on the strength of it.
+ *
+ * @throws {ProtocolViolation} it is not parked, or it may have happened and its absence is not proven.
+ */
+export function resumeChange(entry: Entry, { actor, reason, proof }: ResumeOrder): Change {
+  if (entry.state !== 'parked') {
+    throw new ProtocolViolation(`Entry ${entry.id} cannot be resumed: it is ${entry.state}, not parked`)
+  }
+  if (proof === 'known' && entry.inDoubtSinceMs !== null) {
+    throw new ProtocolViolation(`Entry ${entry.id} cannot be resumed: it may have happened`)
+  }
+  const parked = transition(
+    { ...entry, state: 'in_doubt', owner: entry.owner ?? 'evidence' },
+    { type: 'parked', reason: resumed(entry, actor, reason), knownAbsent: true },
+  )
+  // Never below 1: what was sent has an attempt.
+  return { ...dueAgain(parked), attempts: Math.min(entry.attempts, 1) }
+}
+
+/** What the service said to a person's look-up; `proven`: an absence that was asked for late enough (P4 b). */
+export interface LookUpAnswer {
+  readonly result: FindResult
+  readonly proven: boolean
+}
+
+/**
+ * What a look-up makes of a parked entry that may have happened, and that a person wants tried again: it is settled, or
+ * tried again; null where the answer says too little. Three answers stay three (P5).
+ *
+ * @throws {ProtocolViolation} it is not parked.
+ */
+export function resumeByFind(
+  entry: Entry,
+  { result, proven }: LookUpAnswer,
+  by: Omit<ResumeOrder, 'proof'>,
+): Change | null {
+  switch (result.kind) {
+    case 'present':
+    case 'rejected':
+      return evidenceChange(entry, result)
+    case 'absent':
+      return proven ? resumeChange(entry, { ...by, proof: 'absence' }) : null
+    case 'could_not_ask':
+      return null
+  }
+}
+
+function resumed({ reason: before }: Entry, actor: string, reason: string): Reason {
+  const detail = { actor, reason, parkedFor: before?.code ?? null }
+  return { code: 'resumed', message: `${actor} had it tried again: ${reason}`, detail }
 }
 
 /** An entry that has not been executed and shall not be: what a compensation makes of one that was not begun. */

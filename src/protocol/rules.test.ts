@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { moveOf, workersActs } from './histories.fixture.js'
 import {
   type Capabilities,
   type Change,
@@ -9,17 +10,9 @@ import {
   ProtocolViolation,
   transition,
 } from './index.js'
+import { Broken, PROTOCOL, type Protocol, type Rule, type Watch } from './protocol.fixture.js'
 import type { Fate } from './service.fixture.js'
-import {
-  Broken,
-  type Move,
-  PROTOCOL,
-  type Protocol,
-  type Rule,
-  TIMEOUT_MS,
-  type Watch,
-  World,
-} from './world.fixture.js'
+import { type Move, TIMEOUT_MS, World } from './world.fixture.js'
 
 const LIMITS = { timeoutMs: TIMEOUT_MS, maxAttempts: 4, patienceMs: 0, maxFindFailures: 3 }
 const KEY = { windowMs: 60, marginMs: 3 }
@@ -33,40 +26,7 @@ const SERVICES: readonly Capabilities[] = [
 /** The same with patience. Not for mutants: one that forgets when it began may never come to rest, before it does harm. */
 const PATIENT = SERVICES.map((service) => ({ ...service, limits: { ...LIMITS, patienceMs: 25 } }))
 
-const fate: fc.Arbitrary<Fate> = fc.record({
-  kind: fc.oneof(
-    { weight: 5, arbitrary: fc.constant('done' as const) },
-    { weight: 2, arbitrary: fc.constantFrom('refused', 'declined', 'failing') },
-    { weight: 4, arbitrary: fc.constantFrom('lost', 'turned_away', 'barred') },
-  ),
-  arrivesInMs: fc.nat(8),
-  commitsInMs: fc.oneof(fc.constant(0), fc.nat(30)),
-  showsInMs: fc.oneof(fc.constant(0), fc.constant(30), fc.nat(15)),
-  answersInMs: fc.nat(12),
-  answerArrives: fc.boolean(),
-  happens: fc.boolean(),
-})
-
-const move: fc.Arbitrary<Move> = fc.record({
-  // One worker that mostly gets on with it, and two that take over or come back from the dead.
-  worker: fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.constantFrom(1, 2) }),
-  wait: fc.oneof(
-    { weight: 20, arbitrary: fc.nat(4) },
-    { weight: 5, arbitrary: fc.integer({ min: 5, max: 14 }) },
-    { weight: 1, arbitrary: fc.integer({ min: 15, max: 80 }) },
-    { weight: 10, arbitrary: fc.constant('next' as const) },
-    { weight: 3, arbitrary: fc.constantFrom('lease' as const, 'proof' as const) },
-    { weight: 1, arbitrary: fc.constant('window' as const) },
-  ),
-  act: fc.oneof(
-    { weight: 12, arbitrary: fc.constant('go' as const) },
-    { weight: 2, arbitrary: fc.constantFrom('crash', 'redeliver', 'late_copy') },
-    { weight: 2, arbitrary: fc.constant('cannot_ask' as const) },
-  ),
-  fate,
-})
-
-const manyMoves = fc.array(move, { minLength: 5, maxLength: 60, size: 'max' })
+const manyMoves = fc.array(moveOf(workersActs), { minLength: 5, maxLength: 60, size: 'max' })
 
 function play(protocol: Protocol, watch: Watch = 'every rule', services = SERVICES) {
   const history = fc.record({ service: fc.constantFrom(...services), moves: manyMoves })

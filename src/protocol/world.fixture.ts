@@ -2,61 +2,18 @@ import {
   begin,
   type Capabilities,
   type Change,
-  type ClaimTerms,
-  claim,
-  decide,
   type Entry,
   type Event,
-  enact,
   type FindResult,
   type FindStep,
   isAtRest,
-  isClaimable,
   isHeldBy,
   type Outcome,
-  resolveByFind,
-  transition,
 } from './index.js'
+import { Person } from './person.fixture.js'
+import { Broken, type Protocol, type Rule, type Watch } from './protocol.fixture.js'
 import { intent, WHY } from './samples.fixture.js'
 import { type Fate, type Sent, Service } from './service.fixture.js'
-
-/** The protocol as the world uses it: what a test may replace by a broken copy. */
-export interface Protocol {
-  readonly decide: typeof decide
-  readonly transition: typeof transition
-  readonly enact: typeof enact
-  readonly claim: typeof claim
-  readonly isClaimable: typeof isClaimable
-  readonly isHeldBy: typeof isHeldBy
-  readonly resolveByFind: typeof resolveByFind
-  /** What becomes of an entry when a message for it is delivered once more. */
-  readonly redeliver: (entry: Entry, terms: ClaimTerms, nowMs: number) => Entry
-}
-
-export const PROTOCOL: Protocol = {
-  decide,
-  transition,
-  enact,
-  claim,
-  isClaimable,
-  isHeldBy,
-  resolveByFind,
-  redeliver: (entry) => entry,
-}
-
-export type Rule = 'P1' | 'P2' | 'P3' | 'P4a' | 'P4b' | 'P5' | 'P6' | 'P9' | 'once' | 'truth'
-
-/** What the world cries out at: every rule, or only at what comes of breaking one. */
-export type Watch = 'every rule' | 'consequences'
-
-/** A rule of the protocol was broken. */
-export class Broken extends Error {
-  readonly rule: Rule
-  constructor(rule: Rule, what: string) {
-    super(`${rule}: ${what}`)
-    this.rule = rule
-  }
-}
 
 export interface Move {
   readonly worker: number
@@ -65,8 +22,11 @@ export interface Move {
    * begins to prove, the key's window closes.
    */
   readonly wait: number | 'next' | 'lease' | 'proof' | 'window'
-  /** `crash`: the worker dies and another takes its place. `late_copy`: a copy of the last write arrives only now. */
-  readonly act: 'go' | 'crash' | 'redeliver' | 'late_copy' | 'cannot_ask'
+  /**
+   * `crash`: the worker dies and another takes its place. `late_copy`: a copy of the last write arrives only now.
+   * `resume`: no worker, but a person who has it tried again if it is parked, goes on; or in vain, if it cannot ask.
+   */
+  readonly act: 'go' | 'crash' | 'redeliver' | 'late_copy' | 'cannot_ask' | 'resume' | 'resume_in_vain'
   readonly fate: Fate
 }
 
@@ -126,6 +86,7 @@ export class World {
   readonly #watch: Watch
   readonly #capabilities: Capabilities
   readonly #workers: Worker[]
+  readonly #person: Person
   #names = 0
   #firstAllowedAtMs: number | null = null
   /** Calls that may have happened: not known to be void, and not proven absent. */
@@ -139,6 +100,15 @@ export class World {
     this.#protocol = protocol
     this.service = new Service(capabilities)
     this.#workers = [0, 1, 2].map(() => ({ owner: this.#newName(), work: { at: 'idle' } }))
+    this.#person = new Person(protocol, {
+      settlesWithinMs: 'find' in capabilities ? capabilities.find.settlesWithinMs : null,
+      entry: () => this.entry,
+      nowMs: () => this.nowMs,
+      find: () => this.service.find(this.nowMs),
+      openUntilMs: () => Math.max(...this.#open.map(({ untilMs }) => untilMs)),
+      put: (entry) => this.#resumed(entry),
+      cry: (rule, what) => this.#cry(rule, what),
+    })
   }
 
   /** Plays the moves, then lets everything come to rest without further faults. */
@@ -154,6 +124,7 @@ export class World {
     if (act === 'crash') Object.assign(worker, { owner: this.#newName(), work: { at: 'idle' } })
     else if (act === 'redeliver') this.#redeliver(worker)
     else if (act === 'late_copy') this.#lateCopy()
+    else if (act === 'resume' || act === 'resume_in_vain') this.#person.act(act === 'resume_in_vain')
     else this.#go(worker, fate, act === 'cannot_ask')
     this.#checkBooks()
   }
@@ -284,6 +255,13 @@ export class World {
     if (this.entry === null) return
     const terms = { owner: worker.owner, leaseMs: LEASE_MS, timeoutMs: TIMEOUT_MS }
     this.entry = this.#protocol.redeliver(this.entry, terms, this.nowMs)
+  }
+
+  /** The one way back from where it was at rest; what may have happened was ruled out. */
+  #resumed(entry: Entry): void {
+    this.entry = entry
+    this.#restedAs = null
+    this.#open = []
   }
 
   #comeToRest(): void {

@@ -1,5 +1,5 @@
 import type { Journal, RetentionTerms } from '../protocol/index.js'
-import type { Clock, Randomness } from '../system/index.js'
+import { type Clock, inSteps, type Randomness } from '../system/index.js'
 
 /** How much longer a walk rests after a step than the step took: a fifth of one connection is all that it ever has. */
 const RESTS = 4
@@ -24,13 +24,14 @@ export async function walk<Tx>(
 ): Promise<Aged> {
   let [compacted, purged] = [0, 0]
   let place = await retention.begin(randomness.next())
-  while (place !== null && signal?.aborted !== true) {
-    const beganAtMs = clock.monotonicMs()
+  const toNextPlace = async (): Promise<boolean> => {
+    if (place === null) return false
     const step = await retention.step(terms, place)
     compacted += step.compacted
     purged += step.purged
     place = step.next
-    if (place !== null) await clock.sleep(RESTS * (clock.monotonicMs() - beganAtMs), signal)
+    return place !== null
   }
+  await inSteps(toNextPlace, { clock, signal, rests: RESTS })
   return { compacted, purged }
 }

@@ -9,7 +9,7 @@ import {
   type VerificationSpec,
   type VerifyReport,
 } from '../../testing/verify/index.js'
-import { loadModule } from '../load-module.js'
+import { defaultExport, isObject, loadModule } from '../load-module.js'
 import { EXIT, type ExitCode, type Terminal, UsageError } from '../terminal.js'
 
 interface Given {
@@ -47,7 +47,7 @@ async function verify(path: string, given: Given, terminal: Terminal): Promise<E
 
 // What `defineVerification` made brings its own way to run: from the very copy of this package that the effects use.
 function verificationOf(module: unknown, path: string): Verification {
-  const exported = unwrapped(module)
+  const exported = defaultExport(module)
   if (isObject(exported) && typeof exported.run === 'function') return exported as unknown as Verification
   if (isObject(exported) && exported.service !== undefined && Array.isArray(exported.effects)) {
     return defineVerification(exported as unknown as VerificationSpec)
@@ -55,14 +55,4 @@ function verificationOf(module: unknown, path: string): Verification {
   throw new UsageError(
     `${path} does not export a verification by default. Write: export default defineVerification({ service, effects: [{ effect, input }] }), from 'counterfoil/testing'.`,
   )
-}
-
-/** The default export, also where a loader wrapped a CommonJS module once more. */
-function unwrapped(module: unknown): unknown {
-  const exported = isObject(module) ? module.default : undefined
-  return isObject(exported) && '__esModule' in exported ? exported.default : exported
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
 }

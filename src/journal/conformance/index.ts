@@ -2,6 +2,7 @@ import { claimCases } from './claims.js'
 import { compensationCases } from './compensations.js'
 import { inboxCases } from './inbox.js'
 import { intentCases } from './intents.js'
+import { resumingCases } from './resuming.js'
 import { retentionCases } from './retention.js'
 import { settlementCases } from './settlements.js'
 import { type ConformanceCase, type JournalSubject, World } from './subject.js'
@@ -30,6 +31,7 @@ export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): reado
     ...turnCases<Tx>(),
     ...settlementCases<Tx>(),
     ...compensationCases<Tx>(),
+    ...resumingCases<Tx>(),
     ...inboxCases<Tx>(),
     ...retentionCases<Tx>(),
   ]

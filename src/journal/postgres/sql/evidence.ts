@@ -6,11 +6,11 @@ import type { StatementFor } from '../statement.js'
  * nobody holds it (protocol `evidenceChange`). The fence is raised, so that an earlier holder writes nothing after it.
  *
  * Parameters: $1 id, $2 fence as seen, $3 state as seen, $4 state, $5 due from now in ms (null: not), $6 receipt (JSON),
- * $7 external_id, $8 reason (JSON), $9 the channel to notify on.
+ * $7 external_id, $8 reason (JSON), $9 attempts, $10 find_failures, $11 the channel to notify on.
  * A returned row is the entry, and the journal's clock in microseconds; none where it had moved on.
  */
 export const settleByEvidence: StatementFor = (schema) => ({
-  name: 'counterfoil_settle_by_evidence_1',
+  name: 'counterfoil_settle_by_evidence_2',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET
@@ -23,12 +23,14 @@ WITH changed AS (
     receipt = $6::json,
     external_id = $7::text,
     reason = $8::json,
+    attempts = $9::integer,
+    find_failures = $10::integer,
     updated_at = ${NOW}
   WHERE e.id = $1::uuid AND e.fence = $2::bigint AND e.state = $3::text
     AND (e.lease_until IS NULL OR e.lease_until <= ${NOW})
   RETURNING e.*
 ), told AS (
-  SELECT CASE WHEN e.awaited THEN pg_notify($9::text, e.id::text) END FROM changed AS e
+  SELECT CASE WHEN e.awaited THEN pg_notify($11::text, e.id::text) END FROM changed AS e
 )
 SELECT ${ENTRY_COLUMNS}, ${NOW_MICROS} FROM changed AS e, told`,
 })

@@ -1,0 +1,1 @@
+export { type ResumeBy, type Resumed, resume } from './resume.js'

@@ -1,0 +1,74 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  claim,
+  decide,
+  enact,
+  isClaimable,
+  mayTryAgain,
+  ProtocolViolation,
+  type ResumeOrder,
+  resumeChange,
+  STATES,
+} from './index.js'
+import { CAPABILITIES, entryIn, KEY, LIMITS, NOW, OTHER, TERMS } from './samples.fixture.js'
+
+const BY = { actor: 'ada', reason: 'the service is back' }
+const KNOWN: ResumeOrder = { ...BY, proof: 'known' }
+const ABSENCE: ResumeOrder = { ...BY, proof: 'absence' }
+const knownAbsent = { inDoubtSinceMs: null, attempts: 7, findFailures: 4 }
+
+describe('resuming', () => {
+  it('makes due at once what is parked and known not to have happened, with the word of who asked for it', () => {
+    const entry = entryIn('parked', knownAbsent)
+    const resumed = enact(entry, resumeChange(entry, KNOWN), NOW)
+    expect(resumed).toEqual({
+      ...entry,
+      state: 'pending',
+      dueAtMs: NOW,
+      updatedAtMs: NOW,
+      attempts: 1,
+      findFailures: 0,
+      reason: {
+        code: 'resumed',
+        message: 'ada had it tried again: the service is back',
+        detail: { ...BY, parkedFor: OTHER.code },
+      },
+    })
+    expect(isClaimable(resumed, NOW)).toBe(true)
+    expect(mayTryAgain(resumed, LIMITS, NOW)).toBe(true)
+  })
+
+  it('is refused where it may have happened and nothing proves that it did not, whatever a person says (P4)', () => {
+    const entry = entryIn('parked', { attempts: 7 })
+    expect(() => resumeChange(entry, KNOWN)).toThrow(ProtocolViolation)
+    expect(enact(entry, resumeChange(entry, ABSENCE), NOW)).toMatchObject({ state: 'pending', inDoubtSinceMs: null })
+  })
+
+  it('is refused of everything that is not parked: a rejection stands (P6), a holder is left alone (P2)', () => {
+    for (const state of STATES.filter((each) => each !== 'parked')) {
+      for (const order of [KNOWN, ABSENCE]) expect(() => resumeChange(entryIn(state), order)).toThrow(ProtocolViolation)
+    }
+  })
+
+  it('counts no call for one that was never sent', () => {
+    const never = { ...knownAbsent, attempts: 0, firstSentAtMs: null, lastDeadlineAtMs: null }
+    const entry = entryIn('parked', never)
+    expect(enact(entry, resumeChange(entry, KNOWN), NOW)).toMatchObject({ attempts: 0, firstSentAtMs: null })
+  })
+
+  it('leaves the window of the key where it began: a doubt after the next call is never repeated under a spent one', () => {
+    const property = fc.property(fc.nat(3 * KEY.windowMs), fc.boolean(), (sentAgoMs, keySpent) => {
+      const entry = entryIn('parked', { ...knownAbsent, firstSentAtMs: NOW - sentAgoMs, keySpent })
+      const resumed = enact(entry, resumeChange(entry, KNOWN), NOW)
+      expect(resumed).toMatchObject({ firstSentAtMs: NOW - sentAgoMs, keySpent })
+      // Its next call is lost with its worker.
+      const nextMs = NOW + TERMS.leaseMs
+      const doubt = claim(claim(resumed, TERMS, NOW), TERMS, nextMs)
+      const step = decide(doubt, CAPABILITIES.key, nextMs)
+      const isSafe = !keySpent && sentAgoMs + TERMS.leaseMs + LIMITS.timeoutMs < KEY.windowMs - KEY.marginMs
+      expect(step.do).toBe(isSafe ? 'execute' : 'park')
+    })
+    fc.assert(property, { numRuns: 500 })
+  })
+})
