@@ -8,7 +8,7 @@ const DUPLICATES = 10
 /** Over which the callers are spread for `inSeveral`. */
 const PROCESSES = 2
 const WARMING_CALLERS = 32
-const WARM_MS = 800
+const WARM_MS = 2_500
 const IN_FLIGHT = 64
 /** How long the service keeps its answer back, so that the worker can be lost in the middle. */
 const HELD_MS = 3_000
