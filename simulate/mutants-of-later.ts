@@ -5,6 +5,32 @@ const RETENTION = 'protocol/retention'
 /** Bugs of what comes after an effect: its undoing, and its ageing; and of what is to come at its time. */
 export const MUTANTS_OF_LATER: readonly Mutant[] = [
   {
+    name: 'what is enqueued in a transaction stays though that is undone',
+    file: 'journal/memory/journal',
+    code: 'tx.onCommit(() => this.#put(entry))',
+    mutation: 'this.#put(entry)',
+    breaks: ['I10'],
+    withinSeeds: 500,
+    smallWorld: 'key: two loops find one enqueued key; 0 crashes, 2 faults, 0 changes of order, longest times',
+  },
+  {
+    name: 'the entry of an undoing is written beside the transaction of its note',
+    file: 'engine/compensate',
+    code: 'await journal.enqueue(tx,',
+    mutation: 'await journal.enqueue(null,',
+    breaks: ['I10'],
+    withinSeeds: 500,
+  },
+  {
+    name: 'an undoing is noted beside the transaction of its entry',
+    file: 'journal/memory/compensations',
+    code: 'tx.onCommit(() => {\n            this.#undone.set(name, withReserved(known, admission));',
+    mutation:
+      'void Promise.resolve().then(() => {\n            this.#undone.set(name, withReserved(known, admission));',
+    breaks: ['I2', 'I8'],
+    withinSeeds: 1_000,
+  },
+  {
     name: 'a refund is keyed by its attempt',
     file: 'engine/undo-effect',
     code: 'cancel.execute(requestOf(input), call)',

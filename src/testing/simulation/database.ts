@@ -33,7 +33,8 @@ export class Database {
   unsettled = 0
   readonly #scene: Scene
   readonly #listen: Listen
-  readonly #open = new Map<MemoryTransaction, { readonly who: number; committing: boolean }>()
+  /** Each with the moments at which statements of it were carried out: what it has staged shows in no row yet. */
+  readonly #open = new Map<MemoryTransaction, { readonly who: number; committing: boolean; atMs: readonly number[] }>()
   #clockOffsetMs = 0
   #fingerprint: string | null = null
 
@@ -79,7 +80,14 @@ export class Database {
   }
 
   opened(tx: MemoryTransaction, who: number): void {
-    this.#open.set(tx, { who, committing: false })
+    this.#open.set(tx, { who, committing: false, atMs: [] })
+    this.#fingerprint = null
+  }
+
+  /** A statement of it is carried out. */
+  works(tx: MemoryTransaction): void {
+    const open = this.#open.get(tx)
+    if (open !== undefined) open.atMs = [...open.atMs, this.nowMs]
     this.#fingerprint = null
   }
 

@@ -57,12 +57,12 @@ export class Session implements Journal<MemoryTransaction> {
     this.#life = life
     this.#journal = database.journalOf(life.who)
     this.lease = this.#leaseOver(this.#journal.lease)
-    this.compensations = this.#journal.compensations
     this.deadSettlements = this.#journal.deadSettlements
     this.audits = this.#journal.audits
     this.inbox = this.#journal.inbox
     this.#connection = new Connection(scene, database, life)
     this.retention = this.#retentionOver(this.#journal.retention)
+    this.compensations = this.#compensationsOver(this.#journal.compensations)
   }
 
   begin(
@@ -85,12 +85,22 @@ export class Session implements Journal<MemoryTransaction> {
     }
   }
 
-  /** Inside the application's own transaction: its statements fail with the transaction, not on their own. */
+  #compensationsOver(store: CompensationStore<MemoryTransaction>): CompensationStore<MemoryTransaction> {
+    const connection = this.#connection
+    return {
+      begin: (tx, order) => connection.askInside('compensations', tx, () => store.begin(tx, order)),
+      end: (tx, undoId, end) => connection.askInside('compensations', tx, () => store.end(tx, undoId, end)),
+      read: (undoId) => connection.ask('compensations', READS, () => store.read(undoId)),
+      undoneOf: (operation) => connection.ask('compensations', READS, () => store.undoneOf(operation)),
+    }
+  }
+
   enqueue(
     tx: MemoryTransaction | null,
     items: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]> {
-    return tx === null ? this.transaction((own) => this.enqueue(own, items)) : this.#journal.enqueue(tx, items)
+    if (tx === null) return this.transaction((own) => this.enqueue(own, items))
+    return this.#connection.askInside('enqueue', tx, () => this.#journal.enqueue(tx, items))
   }
 
   claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {

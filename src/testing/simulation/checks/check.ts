@@ -13,6 +13,7 @@ export type Invariant =
   | 'I7 one at a time, in order'
   | 'I8 undone exactly once'
   | 'I9 only the old is compact'
+  | 'I10 together or not at all'
   | 'P1 intent first'
   | 'P2 one holder'
   | 'P3 inside the lease'

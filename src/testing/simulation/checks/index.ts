@@ -10,6 +10,7 @@ import { onlyTheOldIsCompact } from './retention.js'
 import { settledOnce } from './settled.js'
 import { nobodySpins } from './spin.js'
 import { allInItsTime } from './time.js'
+import { togetherOrNotAtAll } from './together.js'
 import { theWorldKeepsItsPromises } from './world.js'
 
 export type { Caller, Check, CheckOf, Heard, Invariant, Watched } from './check.js'
@@ -26,6 +27,7 @@ export const CHECKS: readonly CheckOf[] = [
   rejectionsStand,
   undoneOnce,
   onlyTheOldIsCompact,
+  togetherOrNotAtAll,
   booksAgree,
   nobodySpins,
   allInItsTime,

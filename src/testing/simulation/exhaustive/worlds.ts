@@ -126,6 +126,21 @@ const SHAPES: readonly Shape[] = [
     doubts: DOUBTS,
   },
   {
+    name: 'two workers are asked to enqueue one key at once, and again where its transaction is lost',
+    workers: [worker('reborn'), worker('reborn'), worker('always', LATER_MS)],
+    messages: [
+      message(0, { how: 'enqueue', redeliveries: 2 }),
+      message(1, { ...{ how: 'enqueue', worker: 1 }, redeliveries: 2 }),
+    ],
+    budgets: [
+      budget({ crashes: 1, delays: 2, inAll: 1, times: 'most' }),
+      budget({ faults: 1, delays: 2, inAll: 1, times: 'most' }),
+      budget({ crashes: 2, faults: 2, inAll: 2, times: 'most' }),
+    ],
+    // Only what comes before the first call is of interest.
+    doubts: ['key'],
+  },
+  {
     name: 'two workers are asked for two keys, one of them twice',
     workers: [worker('reborn'), worker('reborn'), worker('always', LATER_MS)],
     messages: [message(0, {}), message(1, { worker: 1, key: 'order-2' }), message(2, { worker: 1, atMs: 2_000 })],
