@@ -50,7 +50,6 @@ export class Connection {
   ask<T>(operation: Operation, manner: Manner<T>, carryOut: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (!this.#life.alive) return
-      this.#scene.checks.asks(this.#life, operation)
       const asked = this.#scene.agenda.asked()
       const lose = this.#losing(operation, asked, reject)
       this.#send(operation, manner, carryOut, { asked, resolve, reject, lose })
@@ -64,8 +63,7 @@ export class Connection {
   askInside<T>(operation: Operation, tx: MemoryTransaction, carryOut: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (!this.#life.alive) return
-      const { fates, checks, agenda } = this.#scene
-      checks.asks(this.#life, operation)
+      const { fates, agenda } = this.#scene
       const asked = agenda.asked()
       const caller = { asked, resolve, reject, lose: this.#losing(operation, asked, reject) }
       const point = this.#life.point()

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { scenarioOf } from './draw-scenario.js'
 import { type Story, tell } from './run.js'
-import { type Scenario, scenarioOf } from './scenario.js'
+import type { Scenario } from './scenario.js'
 
 beforeAll(() => vi.setConfig({ testTimeout: 60_000 }))
 

@@ -110,6 +110,8 @@ export class Session implements Journal<MemoryTransaction> {
   }
 
   claimDue(effects: readonly EffectTerms[], limit: number, first?: DueFirst): Promise<readonly Seen[]> {
+    const names = effects.map(({ effect }) => effect)
+    this.#scene.checks.takes(this.#life, names, limit)
     return this.#connection.ask('claimDue', { changed: (taken: readonly Seen[]) => taken.length > 0 }, () =>
       this.#watchClaims(() => this.#journal.claimDue(effects, limit, first)),
     )

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { scenarioOf } from './draw-scenario.js'
 import { explore, SMALL_WORLDS } from './exhaustive/index.js'
 import { Visited } from './exhaustive/visited.js'
 import { FAULTS } from './faults.js'
 import { describe as describeHistory } from './report.js'
 import { simulate, tell } from './run.js'
-import { DOUBTS, type Scenario, scenarioOf } from './scenario.js'
+import { DOUBTS, type Scenario } from './scenario.js'
 import { shrink } from './shrink.js'
 
 // Errors are thrown by the thousand here, and nobody reads where from.

@@ -2,6 +2,7 @@ import { answersAreTrue } from './answers.js'
 import { callsAreAllowed } from './calls.js'
 import type { Check, CheckOf, Watched } from './check.js'
 import { onlyHoldersWrite } from './holders.js'
+import { withinLimits } from './limits.js'
 import { oneAtATime } from './order.js'
 import { rejectionsStand } from './rejections.js'
 import { undoneOnce } from './repairs.js'
@@ -31,6 +32,7 @@ export const CHECKS: readonly CheckOf[] = [
   booksAgree,
   nobodySpins,
   allInItsTime,
+  withinLimits,
 ]
 
 /** All checks as one. */
@@ -45,12 +47,20 @@ export class Checks implements Required<Check> {
     for (const check of this.#checks) check.sends?.(...about)
   }
 
-  answered(...about: Parameters<Required<Check>['answered']>): void {
-    for (const check of this.#checks) check.answered?.(...about)
+  looksUp(...about: Parameters<Required<Check>['looksUp']>): void {
+    for (const check of this.#checks) check.looksUp?.(...about)
   }
 
-  asks(...about: Parameters<Required<Check>['asks']>): void {
-    for (const check of this.#checks) check.asks?.(...about)
+  ended(...about: Parameters<Required<Check>['ended']>): void {
+    for (const check of this.#checks) check.ended?.(...about)
+  }
+
+  takes(...about: Parameters<Required<Check>['takes']>): void {
+    for (const check of this.#checks) check.takes?.(...about)
+  }
+
+  answered(...about: Parameters<Required<Check>['answered']>): void {
+    for (const check of this.#checks) check.answered?.(...about)
   }
 
   happened(...about: Parameters<Required<Check>['happened']>): void {

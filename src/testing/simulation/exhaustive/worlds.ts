@@ -31,6 +31,8 @@ const TERMS: Omit<Terms, 'doubt'> = {
   serialized: false,
   undoable: false,
   compactAfterMs: null,
+  concurrency: null,
+  rate: null,
 }
 
 /** A wake-up only saves time: all of them are lost, so that fewer states differ. */

@@ -1,6 +1,7 @@
 import { migrate, type PostgresPool } from '../../../journal/postgres/index.js'
+import { scenarioOf } from '../draw-scenario.js'
 import { playOne } from '../run.js'
-import { type Doubt, scenarioOf } from '../scenario.js'
+import type { Doubt } from '../scenario.js'
 import type { Difference } from './difference.js'
 import { Recorder } from './recorder.js'
 import type { Recording } from './recording.js'
@@ -27,7 +28,7 @@ export interface LockstepRun {
 /** What both journals said. */
 export interface LockstepSummary {
   readonly histories: number
-  /** Those that were compared no further than to where the simulated clock is too coarse to say whose turn it is. */
+  /** Those that were compared no further than to where the simulated clock is too coarse to say which entry comes first. */
   readonly undecided: number
   /** How many operations were done on both. */
   readonly operations: number
