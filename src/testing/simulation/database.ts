@@ -9,7 +9,7 @@ import {
   type Written,
 } from '../../protocol/index.js'
 import type { Scene } from './scene.js'
-import type { Consequence, Rows } from './truth.js'
+import type { Consequence, ReceivedMessage, Rows } from './truth.js'
 
 /** Gives the engine in a life its journal, so as to hear what it asks. Default: the database's own. */
 export type Listen = (database: Database, who: number) => Journal<MemoryTransaction>
@@ -24,6 +24,8 @@ export class Database {
   readonly consequences: Consequence[] = []
   /** The user's orders that were committed together with an `enqueue`. */
   readonly orders: string[] = []
+  /** The user's own rows, written by handlers of messages. */
+  readonly received: ReceivedMessage[] = []
   /** How the rows stand, for those who check. */
   rows: Rows = new Map()
   /** Grows whenever all connections break. */
@@ -111,8 +113,15 @@ export class Database {
 
   /** Everything that it knows, in one text. */
   fingerprint(): string {
-    const { consequences, orders, down } = this
-    this.#fingerprint ??= JSON.stringify([this.journal.known(), consequences, orders, [...this.#open.values()], down])
+    const { consequences, orders, received, down } = this
+    this.#fingerprint ??= JSON.stringify([
+      this.journal.known(),
+      consequences,
+      orders,
+      [...this.#open.values()],
+      down,
+      ...received,
+    ])
     return this.#fingerprint
   }
 

@@ -1,7 +1,7 @@
 import { Dice, type Stream } from './dice.js'
 import { FAULTS, type FaultKind } from './faults.js'
 import type { Doubt, MessagePlan, OutagePlan, Scenario, Terms, WorkerPlan } from './scenario.js'
-import { withLimits, withPatience, withRepairs, withRetention, withWaits } from './variations.js'
+import { withInbox, withLimits, withPatience, withRepairs, withRetention, withWaits } from './variations.js'
 
 /** The worst that a worker's clock may be off: half a percent, far more than a disciplined clock. */
 const MAX_DRIFT = 0.005
@@ -17,7 +17,8 @@ export function scenarioOf(seed: number, doubt?: Doubt): Scenario {
   const messages = messagesOf(draw, workers.length, terms)
   const outages = draw.chance(0.15) ? [outageOf(draw, quietAtMs)] : []
   const plain = { seed, terms, workers, messages, outages, rates: ratesOf(draw), quietAtMs, without: new Set<string>() }
-  return withLimits(withWaits(withRetention(withRepairs(withPatience({ ...plain, duplicates: [] })))))
+  const changed = withWaits(withRetention(withRepairs(withPatience({ ...plain, duplicates: [] }))))
+  return withInbox(withLimits(changed))
 }
 
 function termsOf(draw: Stream, doubt: Doubt): Terms {
@@ -90,6 +91,7 @@ function messagesOf(draw: Stream, workers: number, terms: Terms): readonly Messa
         how: draw.chance(0.2) ? 'enqueue' : 'perform',
         notBefore: null,
         refundKey: null,
+        messageId: null,
         redeliveries: draw.pick(0, 1, 2),
         persists: draw.chance(0.3),
       })

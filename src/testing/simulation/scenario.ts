@@ -64,9 +64,12 @@ export interface MessagePlan {
   readonly waitMs: number
   /**
    * `perform`, or `enqueue` in a transaction of the application's own. `compensate` undoes the effect, and `repair` the
-   * duplicate of it that an audit has found. `age` lets what is old become compact, whatever its key.
+   * duplicate of it that an audit has found. `age` lets what is old become compact, whatever its key. `receive` enqueues it
+   * in the transaction of the inbox.
    */
-  readonly how: 'perform' | 'enqueue' | 'compensate' | 'repair' | 'age'
+  readonly how: 'perform' | 'enqueue' | 'receive' | 'compensate' | 'repair' | 'age'
+  /** With `receive`: what the broker calls the message. Several with one id are one message that comes several times. */
+  readonly messageId: string | null
   /** With `enqueue`: so long after it, or so long after the beginning of the history; null: at once. */
   readonly notBefore: { readonly inMs: number } | { readonly atMs: number } | null
   /** With `compensate`: tells several refunds of one operation apart. */

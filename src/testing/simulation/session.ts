@@ -59,9 +59,9 @@ export class Session implements Journal<MemoryTransaction> {
     this.lease = this.#leaseOver(this.#journal.lease)
     this.deadSettlements = this.#journal.deadSettlements
     this.audits = this.#journal.audits
-    this.inbox = this.#journal.inbox
     this.#connection = new Connection(scene, database, life)
     this.retention = this.#retentionOver(this.#journal.retention)
+    this.inbox = this.#inboxOver(this.#journal.inbox)
     this.compensations = this.#compensationsOver(this.#journal.compensations)
   }
 
@@ -92,6 +92,18 @@ export class Session implements Journal<MemoryTransaction> {
       end: (tx, undoId, end) => connection.askInside('compensations', tx, () => store.end(tx, undoId, end)),
       read: (undoId) => connection.ask('compensations', READS, () => store.read(undoId)),
       undoneOf: (operation) => connection.ask('compensations', READS, () => store.undoneOf(operation)),
+    }
+  }
+
+  #inboxOver(store: InboxStore<MemoryTransaction>): InboxStore<MemoryTransaction> {
+    const connection = this.#connection
+    return {
+      take: (tx, message) => connection.askInside('inbox', tx, () => store.take(tx, message)),
+      decide: (tx, id, result) => connection.askInside('inbox', tx, () => store.decide(tx, id, result)),
+      // What a consumer does whose handler fails: none of these does.
+      countRedelivery: (message) => store.countRedelivery(message),
+      noteFailure: (message, failure) => store.noteFailure(message, failure),
+      purge: (limit) => store.purge(limit),
     }
   }
 

@@ -35,6 +35,7 @@ export function withRepairs(scenario: Scenario): Scenario {
           how,
           notBefore: null,
           refundKey: how === 'compensate' ? draw.pick(null, null, 'return-1', 'return-2') : null,
+          messageId: null,
           redeliveries: draw.pick(0, 1, 2),
           persists: false,
         })
@@ -64,7 +65,7 @@ export function withRetention(scenario: Scenario): Scenario {
   const more = [...asked.map((how) => ({ key: 'all', how })), ...again].map(
     ({ key, how }, i): MessagePlan => ({
       ...{ id: messages.length + i, atMs: later(), worker: draw.whole(0, workers.length - 1), key, variant: 0 },
-      ...{ waitMs: Math.floor(draw.spread(200, 10_000)), how, notBefore: null, refundKey: null },
+      ...{ waitMs: Math.floor(draw.spread(200, 10_000)), how, notBefore: null, refundKey: null, messageId: null },
       ...{ redeliveries: draw.pick(0, 1, 2), persists: false },
     }),
   )
@@ -107,8 +108,48 @@ export function withLimits(scenario: Scenario): Scenario {
         key: `parcel-${i + 1}`,
         variant: 0,
       },
-      ...{ waitMs: 0, how: 'enqueue', notBefore: null, refundKey: null, redeliveries: 2, persists: false },
+      ...{
+        waitMs: 0,
+        how: 'enqueue',
+        notBefore: null,
+        refundKey: null,
+        messageId: null,
+        redeliveries: 2,
+        persists: false,
+      },
     }
   })
   return { ...scenario, messages: [...messages, ...more], terms: { ...terms, concurrency, rate } }
+}
+
+/** In some histories a broker brings messages late, several times, in any order and to any worker: through the inbox. */
+export function withInbox(scenario: Scenario): Scenario {
+  const draw = new Dice(scenario.seed).stream(8, 0)
+  if (!draw.chance(0.2)) return scenario
+  const { messages, workers, terms } = scenario
+  const startMs = draw.whole(0, 3_000)
+  const more: MessagePlan[] = []
+  for (let sent = draw.whole(1, 4); sent > 0; sent--) {
+    // Two messages may well be about one key: each is received, and the effect is made once.
+    const key = `letter-${draw.pick(1, 2, 3)}`
+    for (let copy = draw.pick(1, 2, 2, 3); copy > 0; copy--) {
+      const afterMs = draw.pick(
+        0,
+        draw.whole(0, 40),
+        draw.whole(0, 3_000),
+        Math.floor(draw.spread(1_000, terms.windowMs)),
+      )
+      more.push({
+        ...{
+          id: messages.length + more.length,
+          atMs: startMs + afterMs,
+          worker: draw.whole(0, workers.length - 1),
+          key,
+        },
+        ...{ variant: 0, waitMs: 0, how: 'receive', notBefore: null, refundKey: null, messageId: `message-${sent}` },
+        ...{ redeliveries: draw.pick(0, 2, 4), persists: false },
+      })
+    }
+  }
+  return { ...scenario, messages: [...messages, ...more] }
 }

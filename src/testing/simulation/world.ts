@@ -9,7 +9,7 @@ import type { Scenario, Terms } from './scenario.js'
 import { BEGINS_AT_MS, type Scene } from './scene.js'
 import { Service } from './service.js'
 import { Timeline } from './timeline.js'
-import { type Consequence, duplicateOf, type Operation, type Rows } from './truth.js'
+import { type Consequence, duplicateOf, type Operation, type ReceivedMessage, type Rows } from './truth.js'
 import { type Life, Worker } from './worker.js'
 
 /** Something that must never be. */
@@ -63,12 +63,13 @@ export class World implements Scene, Watched {
     this.checks = new Checks(this)
     const lives = { begun: (life: Life) => this.#inhabit(life), ended: (life: Life) => this.#bury(life) }
     const workers = scenario.workers.map((plan, number) => new Worker(this, dice, { ...plan, number }, lives))
-    const { orders } = this.#database
+    const { orders, received } = this.#database
     const engineOf = (life: Life): Engine | undefined => this.#engines.get(life)
     this.#messages = new Messages(this, scenario.messages, {
       workers,
       engineOf,
       orders,
+      received,
       journalMs: () => this.journalMs,
     })
     for (const { atMs, forMs, clockStepMs } of scenario.outages) {
@@ -110,6 +111,10 @@ export class World implements Scene, Watched {
 
   get orders(): readonly string[] {
     return this.#database.orders
+  }
+
+  get received(): readonly ReceivedMessage[] {
+    return this.#database.received
   }
 
   /**
@@ -187,7 +192,7 @@ function bySeed(scenario: Scenario): Rule {
 }
 
 function enqueuedOnlyIn({ messages }: Scenario): ReadonlySet<string> {
-  const others = new Set(messages.filter(({ how }) => how !== 'enqueue').map(({ key }) => key))
+  const others = new Set(messages.filter(({ how }) => how !== 'enqueue' && how !== 'receive').map(({ key }) => key))
   return new Set(messages.map(({ key }) => key).filter((key) => !others.has(key)))
 }
 

@@ -4,6 +4,7 @@ import type { Check, CheckOf, Watched } from './check.js'
 import { onlyHoldersWrite } from './holders.js'
 import { withinLimits } from './limits.js'
 import { oneAtATime } from './order.js'
+import { receivedOnce } from './received.js'
 import { rejectionsStand } from './rejections.js'
 import { undoneOnce } from './repairs.js'
 import { booksAgree } from './rest.js'
@@ -29,6 +30,7 @@ export const CHECKS: readonly CheckOf[] = [
   undoneOnce,
   onlyTheOldIsCompact,
   togetherOrNotAtAll,
+  receivedOnce,
   booksAgree,
   nobodySpins,
   allInItsTime,

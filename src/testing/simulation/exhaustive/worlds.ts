@@ -71,7 +71,7 @@ function worker(loops: WorkerPlan['loops'], bootsAtMs = 0): WorkerPlan {
 
 function message(id: number, asked: Partial<MessagePlan>): MessagePlan {
   const plain = { atMs: 0, worker: 0, key: 'order-1', variant: 0, waitMs: 300, redeliveries: 0, persists: false }
-  return { id, how: 'perform', notBefore: null, refundKey: null, ...plain, ...asked }
+  return { id, how: 'perform', notBefore: null, refundKey: null, messageId: null, ...plain, ...asked }
 }
 
 interface Shape {
@@ -140,6 +140,17 @@ const SHAPES: readonly Shape[] = [
       budget({ crashes: 2, faults: 2, inAll: 2, times: 'most' }),
     ],
     // Only what comes before the first call is of interest.
+    doubts: ['key'],
+  },
+  {
+    name: 'one message comes to two workers at once, and again where its transaction is lost',
+    workers: [worker('reborn'), worker('reborn'), worker('always', LATER_MS)],
+    messages: [0, 1].map((id) => message(id, { how: 'receive', worker: id, messageId: 'message-1', redeliveries: 1 })),
+    budgets: [
+      budget({ crashes: 1, delays: 2, inAll: 1, times: 'most' }),
+      budget({ faults: 1, delays: 1, inAll: 1, times: 'most' }),
+      budget({ crashes: 2, faults: 2, inAll: 2, times: 'most' }),
+    ],
     doubts: ['key'],
   },
   {
