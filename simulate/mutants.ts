@@ -200,8 +200,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a doubt that could not be ended is forgotten',
     file: APPLY,
-    code: 'dueInMs: event.dueInMs',
-    mutation: 'dueInMs: null',
+    code: 'dueInMs: event.dueInMs,\n                findFailures',
+    mutation: 'dueInMs: null,\n                findFailures',
     breaks: ['I2'],
     withinSeeds: 500,
   },

@@ -243,7 +243,7 @@ export class Results {
         : `  ${differences.length} come out otherwise than on the memory journal`,
       ...(undecided === 0
         ? []
-        : [`  ${undecided} compared only up to where two effects of one serializeBy key came in one millisecond`]),
+        : [`  ${undecided} compared only up to where either of two entries might come first, by the simulated clock`]),
       ...told,
     ]
   }

@@ -1,9 +1,9 @@
 import { Pool } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Entry } from '../src/protocol/index.js'
+import type { Entry, Seen } from '../src/protocol/index.js'
 import { describeDifference, lockstep, type MakeJournal } from '../src/testing/simulation/lockstep/index.js'
 import { productionJournal } from '../src/testing/simulation/lockstep/replay.js'
-import { hasTie } from '../src/testing/simulation/lockstep/ties.js'
+import { choseAmongEquals, hasTie } from '../src/testing/simulation/lockstep/ties.js'
 import { type TestDatabase, testDatabase } from './support/postgres.js'
 
 let database: TestDatabase
@@ -37,6 +37,27 @@ test('what comes in one millisecond under one serializeBy key has no order that 
     { state: 'failed' as const },
   ]) {
     expect(hasTie(rowsWith(other))).toBe(false)
+  }
+})
+
+test('of entries that are due at one moment both journals may take others, in the same way, and nothing else', () => {
+  const waiting = { fence: 1, dueAtMs: 5, owner: null, leaseUntilMs: null } as Partial<Entry> as Entry
+  const rows = new Map(['a', 'b', 'c'].map((id) => [id, { ...waiting, id, dueAtMs: id === 'c' ? 6 : 5 }]))
+  const taken = (id: string, other: Partial<Entry> = {}): Seen => {
+    const entry = { ...waiting, id, fence: 2, owner: 'o', leaseUntilMs: 9, dueAtMs: 9, ...other }
+    return { entry, nowMs: 7 }
+  }
+  expect(choseAmongEquals([taken('a')], [taken('b')], rows)).toBe(true)
+  for (const postgres of [
+    [taken('a')],
+    [taken('a', { fence: 1 })],
+    [taken('c')],
+    [taken('b', { fence: 1 })],
+    [taken('b', { leaseUntilMs: 10 })],
+    [taken('a'), taken('b')],
+    [],
+  ]) {
+    expect(choseAmongEquals([taken('a')], postgres, rows)).toBe(false)
   }
 })
 
@@ -107,7 +128,8 @@ test('a transaction that is rolled back instead of committed is told', async () 
 
 /** A slip of the pen in production SQL, and the operation that tells of it. */
 const SLIPS = [
-  ['a claim that leaves the fence', 'fence = e.fence + 1', 'fence = e.fence'],
+  // The first one has to have a fence: the row's own rule would tell of it.
+  ['a claim that leaves the fence', 'fence = e.fence + 1', 'fence = greatest(e.fence, 1)'],
   ['a first send that moves with each attempt', /coalesce\(e\.first_sent_at, (\S+)\)/g, '$1'],
   ['a lost call that is taken for a pending one', "ELSE 'in_doubt' END", "ELSE 'executing' END"],
   ['a settlement that is not counted', 'settlement_attempts = e.settlement_attempts + 1', 'settlement_attempts = 0'],

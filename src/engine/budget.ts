@@ -27,8 +27,6 @@ export class Budget<Tx> {
   readonly #placesOfService: number
   readonly #carried = new Map<string, number>()
   readonly #carriedOf = new Map<ServiceGuard, number>()
-  /** Entries that were taken in hand and will ask their guard later, when they have had their turn. */
-  readonly #coming = new Map<ServiceGuard, number>()
   #rounds = 0
 
   /** `places`: how many entries the loop carries at the same time. */
@@ -77,7 +75,7 @@ export class Budget<Tx> {
   #boundOf(effect: RuntimeEffect<Tx>): number {
     const guard = this.#context.guards.of(effect)
     const forEffect = effect.concurrency - (this.#carried.get(effect.name) ?? 0)
-    return Math.max(0, Math.min(forEffect, guard.free() - (this.#coming.get(guard) ?? 0)))
+    return Math.max(0, Math.min(forEffect, guard.free()))
   }
 
   #leftTo(guard: ServiceGuard): number {
@@ -118,12 +116,15 @@ export class Budget<Tx> {
 
   /** A call is to come, when the entry has had its turn; the returned function says that it comes now, or never. */
   expectCall(effect: RuntimeEffect<Tx>): () => void {
-    const guard = this.#context.guards.of(effect)
-    add(this.#coming, guard, 1)
-    let isExpected = true
+    return this.#context.guards.of(effect).expect(1)
+  }
+
+  /** So many entries of a share are asked for; the returned function says that they are here. */
+  ask({ terms }: Share, howMany: number): () => void {
+    const guards = new Set(terms.map((each) => this.#guardOf(each)))
+    const answered = [...guards].map((guard) => guard?.expect(howMany))
     return () => {
-      if (isExpected) add(this.#coming, guard, -1)
-      isExpected = false
+      for (const each of answered) each?.()
     }
   }
 

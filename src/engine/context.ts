@@ -43,6 +43,8 @@ export interface Context<Tx> {
 export interface Held extends Seen {
   /** Our monotonic clock just before we asked for the lease: everything we do under it counts from here (P3). */
   readonly askedAtMs: number
+  /** The loop carries it, which keeps to the rate limits of services; `perform` waits for nobody. */
+  readonly keepsLimits?: true
 }
 
 /** Tells a hook; a hook that throws is the application's bug and never ours to fail of. */

@@ -42,7 +42,7 @@ export class Holder<Tx> {
   readonly #effect: RuntimeEffect<Tx>
   readonly #write: (write: JournalWrite) => Promise<Written>
   readonly #guard: ServiceGuard
-  /** Taken at once for the first call, so that whoever claims next knows of it. */
+  /** Taken before the call is written down, so that whoever claims next knows of it. */
   #permit: Permit | null = null
 
   constructor(context: Context<Tx>, effect: RuntimeEffect<Tx>, write: (write: JournalWrite) => Promise<Written>) {
@@ -98,6 +98,7 @@ export class Holder<Tx> {
     } finally {
       // Where no call came of it. A permit that has ended stays as it is.
       permit?.giveBack()
+      this.#permit?.giveBack()
     }
   }
 
@@ -133,7 +134,7 @@ export class Holder<Tx> {
     return seen === null ? null : this.#call({ ...seen, askedAtMs })
   }
 
-  async #find({ entry, nowMs, askedAtMs }: Held, step: FindStep): Promise<Seen | null> {
+  async #find({ entry, nowMs, askedAtMs, keepsLimits }: Held, step: FindStep): Promise<Seen | null> {
     const { clock } = this.#context
     const { limits } = this.#effect.capabilities
     const input = await this.#input(entry)
@@ -145,11 +146,13 @@ export class Holder<Tx> {
     const uncounted = !countsAgainstEntry(news, permit.begunInOutage)
     const retryInMs = Math.max(pauseMs, this.#findAgainInMs(entry, uncounted))
     const { leaseMs } = this.#effect
-    const event = resolveByFind(entry, step, result, { limits, leaseMs, retryInMs, uncounted, askedAtMs: nowMs })
+    const heldBackMs = keepsLimits === true ? this.#guard.overRateForMs() : 0
+    const terms = { limits, leaseMs, retryInMs, uncounted, heldBackMs, askedAtMs: nowMs }
+    const event = resolveByFind(entry, step, result, terms)
+    if (event.type !== 'attempt_started') return this.#record(entry, event)
+    this.#permit = this.#guard.begin(entry.id)
     // A proven absence stays one, so that this call's time counts from now.
-    return event.type === 'attempt_started'
-      ? this.#callAgain(entry, event, clock.monotonicMs())
-      : this.#record(entry, event)
+    return this.#callAgain(entry, event, clock.monotonicMs())
   }
 
   /** Writes an event under our fence. */

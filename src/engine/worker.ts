@@ -166,12 +166,13 @@ export class Worker<Tx> {
     return this.#core.context.clock.monotonicMs() - this.#lookedAsideAtMs >= LOOK_ASIDE_MS
   }
 
-  async #takeDue({ terms, free, first }: Share, places: number): Promise<number> {
+  async #takeDue(share: Share, places: number): Promise<number> {
     const { journal, clock } = this.#core.context
-    const limit = Math.min(places, free())
+    const limit = Math.min(places, share.free())
     if (limit <= 0) return 0
     const askedAtMs = clock.monotonicMs()
-    const claimed = await journal.claimDue(terms, limit, first)
+    const answered = this.#budget.ask(share, limit)
+    const claimed = await journal.claimDue(share.terms, limit, share.first).finally(answered)
     for (const seen of claimed) this.#take(seen.entry, (effect) => this.#carry(effect, { ...seen, askedAtMs }))
     return claimed.length
   }
@@ -182,7 +183,7 @@ export class Worker<Tx> {
     // Begun ones stand first; where fresh ones are wanted, they are behind them.
     const inSight = first === 'fresh' ? Math.max(limit, HEADS_IN_SIGHT) : limit
     const heads = this.#notUnderWay(await this.#core.context.journal.heads(terms, inSight)).slice(-limit)
-    for (const head of heads) this.#take(head, (effect) => this.#carryInTurn(effect, head))
+    for (const head of heads) this.#take(head, (effect) => this.#carryInTurn(effect, head), { thenLooks: true })
     return heads.length
   }
 
@@ -200,7 +201,11 @@ export class Worker<Tx> {
     return Math.min(this.#options.pollMs, Math.max(FIRST_POLL_MS, Math.ceil(quietMs)), ...waits)
   }
 
-  #take(entry: { readonly effect: string }, work: (effect: RuntimeEffect<Tx>) => Promise<unknown>): void {
+  #take(
+    entry: { readonly effect: string },
+    work: (effect: RuntimeEffect<Tx>) => Promise<unknown>,
+    { thenLooks } = { thenLooks: false },
+  ): void {
     const { hooks, effects } = this.#core.context
     const effect = effects.get(entry.effect)
     if (effect === undefined) return
@@ -212,14 +217,14 @@ export class Worker<Tx> {
         giveBack()
         this.#underWay.delete(underWay)
         this.#tellEnd()
-        // Whatever was held back may have a place now.
-        if (this.#isHeldBack) this.#wake.abort()
+        // Whatever was held back may have a place now, and whatever waited for a turn may have it.
+        if (this.#isHeldBack || thenLooks) this.#wake.abort()
       })
     this.#underWay.add(underWay)
   }
 
   async #carry(effect: RuntimeEffect<Tx>, held: Held): Promise<void> {
-    const carried = await this.#core.carry(effect, held)
+    const carried = await this.#core.carry(effect, { ...held, keepsLimits: true })
     if (carried === null || carried.settlement === null) return
     this.#unsettled++
     void carried.settlement.finally(() => {
@@ -260,7 +265,6 @@ export class Worker<Tx> {
     } finally {
       callComesOrNot()
       this.#turns.delete(turn)
-      this.#wake.abort()
     }
   }
 

@@ -58,6 +58,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   }),
   receipt.map((each) => ({ type: 'found' as const, ...each })),
   fc.record({ type: fc.constant('found_rejected' as const), reason }),
+  fc.record({ type: fc.constant('found_absent' as const), dueInMs: soonOrLate }),
   fc.record({ type: fc.constant('postponed' as const), dueInMs: soonOrLate, findFailed: fc.option(reason) }),
   fc.record({ type: fc.constant('parked' as const), reason, knownAbsent: fc.boolean() }),
 )

@@ -34,6 +34,8 @@ export type Event =
     }
   | { readonly type: 'found'; readonly receipt: JsonValue; readonly externalId: string | null }
   | { readonly type: 'found_rejected'; readonly reason: Reason }
+  /** It surely did not happen (P4 b), and its next call is not made at once: it waits for it like any other. */
+  | { readonly type: 'found_absent'; readonly dueInMs: number }
   /**
    * The doubt could not be ended yet. `findFailed` says why the service could not be asked, where that was it (P5);
    * `uncounted`: as of a call.
@@ -110,6 +112,9 @@ export function transition(entry: Entry, event: Event): Change {
     case 'found_rejected':
       expectState(entry, event, 'in_doubt')
       return rejected(entry, event.reason)
+    case 'found_absent':
+      expectState(entry, event, 'in_doubt')
+      return { ...unchanged(entry), state: 'pending', doubt: 'clear', dueInMs: event.dueInMs, findFailures: 0 }
     case 'postponed':
       expectState(entry, event, 'in_doubt')
       return {

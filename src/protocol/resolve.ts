@@ -16,6 +16,8 @@ export interface ResolveTerms {
   readonly retryInMs: number
   /** A failure to ask says nothing of this entry (protocol `countsAgainstEntry`), and is not counted. Default false. */
   readonly uncounted?: boolean
+  /** How long the next call, should one be allowed, is held back by the service's rate limit. Default 0: it is made at once. */
+  readonly heldBackMs?: number
   /** When `decide` was asked, on the journal's clock: not later than the look-up itself. */
   readonly askedAtMs: JournalTime
 }
@@ -44,10 +46,12 @@ export function resolveByFind(entry: Entry, asked: FindStep, result: FindResult,
   }
 }
 
-function afterProvenAbsence(entry: Entry, { limits, leaseMs, askedAtMs }: ResolveTerms): Event {
-  return mayTryAgain(entry, limits, askedAtMs)
-    ? { type: 'attempt_started', proof: 'absence', leaseMs, timeoutMs: limits.timeoutMs }
-    : { type: 'parked', reason: absentButExhausted(entry), knownAbsent: true }
+function afterProvenAbsence(entry: Entry, { limits, leaseMs, heldBackMs = 0, askedAtMs }: ResolveTerms): Event {
+  if (!mayTryAgain(entry, limits, askedAtMs)) {
+    return { type: 'parked', reason: absentButExhausted(entry), knownAbsent: true }
+  }
+  if (heldBackMs > 0) return { type: 'found_absent', dueInMs: heldBackMs }
+  return { type: 'attempt_started', proof: 'absence', leaseMs, timeoutMs: limits.timeoutMs }
 }
 
 // Too early to prove anything. An operation that shows up late ends the doubt at once, so look in between too, at half

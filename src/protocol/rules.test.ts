@@ -58,7 +58,7 @@ describe('the protocol, over random histories', () => {
     }
     fc.assert(play(watching), { numRuns: 1_500, seed: 1 })
     const expected = ['execute', 'find true', 'find false', 'park', 'attempt_started', 'found', 'postponed', 'parked']
-    expected.push('executed', 'rejected', 'not_executed', 'unknown')
+    expected.push('found_absent', 'executed', 'rejected', 'not_executed', 'unknown')
     expected.push('executed after a doubt', 'rejected after a doubt', 'not_executed after a doubt')
     expected.push('unknown after a doubt', 'pending', 'in_doubt', 'succeeded', 'failed', 'executing')
     expected.push('find_keeps_failing', 'no_way_to_know', 'key_spent', 'key_expired', 'attempts_exhausted')

@@ -217,9 +217,12 @@ export class World {
 
   #answered(worker: Worker, { entry, asked, askedAtMs, result }: Work & { at: 'answered' }): void {
     const { limits } = this.#capabilities
-    const terms = { limits, leaseMs: LEASE_MS, retryInMs: RETRY_MS, askedAtMs }
+    // As a rate limit does it: now and then.
+    const heldBackMs = askedAtMs % 3 === 0 ? RETRY_MS : 0
+    const terms = { limits, leaseMs: LEASE_MS, retryInMs: RETRY_MS, heldBackMs, askedAtMs }
     const event = this.#protocol.resolveByFind(entry, asked, result, terms)
-    const believed = event.type === 'attempt_started' || (event.type === 'parked' && event.knownAbsent)
+    const goesOn = event.type === 'attempt_started' || event.type === 'found_absent'
+    const believed = goesOn || (event.type === 'parked' && event.knownAbsent)
     if (believed) this.#checkAbsence(worker, entry, result, askedAtMs)
     if (event.type === 'attempt_started') this.#callAgain(worker, entry, 'absence', this.nowMs + TIMEOUT_MS)
     else this.#write(worker, entry, event)

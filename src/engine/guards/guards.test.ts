@@ -60,9 +60,23 @@ describe('a rate limit', () => {
 
   it('forgets a call that was not made', () => {
     const limit = new RateLimit(1, 100)
-    limit.begin(0)
-    limit.giveBack(0)
+    limit.reserve()
+    expect(limit.free(0)).toBe(0)
+    limit.giveBack()
     expect(limit.free(1)).toBe(1)
+  })
+
+  it('keeps the place of a call that is to begin, however late it does', () => {
+    const limit = new RateLimit(2, 100)
+    limit.begin(0)
+    limit.reserve()
+    expect([limit.free(50), limit.waitMs(50)]).toEqual([0, 50])
+    limit.reserve()
+    expect([limit.free(500), limit.waitMs(500)]).toEqual([0, 100])
+    limit.giveBack()
+    limit.begin(500)
+    expect([limit.free(510), limit.waitMs(510)]).toEqual([0, 90])
+    expect(limit.free(600)).toBe(1)
   })
 })
 
@@ -277,6 +291,7 @@ describe('a service guard', () => {
     guard.begin('entry').giveBack()
     expect(guard.free()).toBe(1)
     const permit = guard.begin('entry')
+    permit.start()
     permit.end({ service: 'well', retryAfterMs: null })
     permit.giveBack()
     expect(guard.free()).toBe(0)

@@ -4,15 +4,17 @@
  */
 export class RateLimit {
   readonly #calls: number
-  readonly #perMs: number
+  readonly perMs: number
   /** When calls began, the oldest first; at most `calls` of them, unless some were not asked for. */
   #begunAtMs: number[] = []
+  /** Calls that are to begin: when they do is not known yet, so each has its place until then. */
+  #reserved = 0
   /** At this length the log is looked through: where nobody asks what is free, it would grow with every call. */
   #forgetAtLength: number
 
   constructor(calls: number, perMs: number) {
     this.#calls = calls
-    this.#perMs = perMs
+    this.perMs = perMs
     this.#forgetAtLength = 2 * calls
   }
 
@@ -23,7 +25,7 @@ export class RateLimit {
 
   free(nowMs: number): number {
     this.#forget(nowMs)
-    return Math.max(0, this.#calls - this.#begunAtMs.length)
+    return Math.max(0, this.#calls - this.#reserved - this.#begunAtMs.length)
   }
 
   /** A call begins, whether it is free or not. */
@@ -35,21 +37,26 @@ export class RateLimit {
     this.#forgetAtLength = 2 * Math.max(this.#calls, this.#begunAtMs.length)
   }
 
-  /** A call that was to begin at `atMs` was not made. */
-  giveBack(atMs: number): void {
-    const index = this.#begunAtMs.lastIndexOf(atMs)
-    if (index >= 0) this.#begunAtMs.splice(index, 1)
+  /** A call is to begin, whether it is free or not. */
+  reserve(): void {
+    this.#reserved++
   }
 
-  /** How long until one is free. */
+  /** A call that was to begin does so now, or never. */
+  giveBack(): void {
+    this.#reserved--
+  }
+
+  /** How long until one is free, if what is reserved begins now. */
   waitMs(nowMs: number): number {
     if (this.free(nowMs) > 0) return 0
-    const next = this.#begunAtMs[this.#begunAtMs.length - this.#calls]
-    return next === undefined ? 0 : Math.max(0, next + this.#perMs - nowMs)
+    const places = this.#calls - this.#reserved
+    const next = places > 0 ? this.#begunAtMs[this.#begunAtMs.length - places] : undefined
+    return next === undefined ? this.perMs : Math.max(0, next + this.perMs - nowMs)
   }
 
   #forget(nowMs: number): void {
-    const first = this.#begunAtMs.findIndex((atMs) => atMs + this.#perMs > nowMs)
+    const first = this.#begunAtMs.findIndex((atMs) => atMs + this.perMs > nowMs)
     if (first !== 0) this.#begunAtMs = first < 0 ? [] : this.#begunAtMs.slice(first)
   }
 }

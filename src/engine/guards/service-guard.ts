@@ -54,6 +54,8 @@ export class ServiceGuard {
   readonly #onPauseTooLong: (askedMs: number) => void
   readonly #giver: Giver
   #pausedUntilMs = Number.NEGATIVE_INFINITY
+  /** Calls that are to come of what was asked for or taken in hand, and have no permit yet. */
+  #expected = 0
 
   constructor(rate: RateLimitTerms | null, ports: GuardPorts) {
     this.#clock = ports.clock
@@ -92,7 +94,18 @@ export class ServiceGuard {
   free(): number {
     const nowMs = this.#clock.monotonicMs()
     if (nowMs < this.#pausedUntilMs) return 0
-    return Math.min(this.#breaker.free(nowMs), this.#rate?.free(nowMs) ?? Number.POSITIVE_INFINITY)
+    const free = Math.min(this.#breaker.free(nowMs), this.#rate?.free(nowMs) ?? Number.POSITIVE_INFINITY)
+    return Math.max(0, free - this.#expected)
+  }
+
+  /** So many calls are to come; the returned function says that they come now, or never. */
+  expect(calls: number): () => void {
+    this.#expected += calls
+    let areExpected = true
+    return () => {
+      if (areExpected) this.#expected -= calls
+      areExpected = false
+    }
   }
 
   /** How long until a call may begin, as far as time alone decides; 0: now, or when another has ended. */
@@ -102,7 +115,14 @@ export class ServiceGuard {
     return Math.max(0, ...waits)
   }
 
-  /** A call for `entryId` begins. It is counted also where it is not free: a caller of `perform` waits for nobody. */
+  /** How long the rate limit alone holds back a call that would begin now; 0: not at all. */
+  overRateForMs(): number {
+    const nowMs = this.#clock.monotonicMs()
+    if (this.#rate === null || this.#rate.free(nowMs) > this.#expected) return 0
+    return Math.ceil(this.#rate.waitMs(nowMs)) || this.#rate.perMs
+  }
+
+  /** A call for `entryId` is to begin. It is counted also where it is not free: a caller of `perform` waits for nobody. */
   begin(entryId: string): Permit {
     this.#breaker.begin()
     return new OpenPermit(this.#giver, entryId)
@@ -135,18 +155,19 @@ class OpenPermit implements Permit, EndedCall {
   begunInOutage = false
   begunAtMs: number
   #open = true
+  #started = false
 
   constructor(giver: Giver, entryId: string) {
     this.entryId = entryId
     this.#giver = giver
     this.begunAtMs = giver.clock.monotonicMs()
-    giver.rate?.begin(this.begunAtMs)
+    giver.rate?.reserve()
   }
 
   start(): void {
     const { clock, rate } = this.#giver
-    rate?.giveBack(this.begunAtMs)
     this.begunAtMs = clock.monotonicMs()
+    this.#giveReservationBack()
     rate?.begin(this.begunAtMs)
     this.begunInOutage = this.#giver.isIll()
   }
@@ -154,12 +175,16 @@ class OpenPermit implements Permit, EndedCall {
   end(news: CallNews): void {
     if (!this.#open) return
     this.#open = false
+    this.#giveReservationBack()
     this.#giver.end(news, this)
   }
 
   giveBack(): void {
-    if (!this.#open) return
-    this.#giver.rate?.giveBack(this.begunAtMs)
     this.end(NEVER_MADE)
+  }
+
+  #giveReservationBack(): void {
+    if (!this.#started) this.#giver.rate?.giveBack()
+    this.#started = true
   }
 }

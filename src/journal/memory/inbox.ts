@@ -83,6 +83,11 @@ export class MemoryInbox implements InboxStore<MemoryTransaction> {
     return count
   }
 
+  /** For a simulator that tells states of the world apart. */
+  known(): readonly unknown[] {
+    return [...this.#kept]
+  }
+
   #unreceived({ retentionMs }: InboxMessage): Kept {
     const expiresAtMs = this.#clock.wallMs() + retentionMs
     return { expiresAtMs, begun: 0, reason: null, receivedAtMs: null, result: undefined }

@@ -88,7 +88,8 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     this.#clock = options.clock
     const lease = new MemoryLease(options.clock)
     this.lease = lease
-    this.inbox = new MemoryInbox(options.clock)
+    const inbox = new MemoryInbox(options.clock)
+    this.inbox = inbox
     const lent = {
       get: (id: string) => this.#entries.get(id),
       put: (entry: Entry) => this.#put(entry),
@@ -102,7 +103,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
       isLocked: (id) => this.#locks.has(id),
       isUndoingOfExisting: (id) => compensations.isOfExisting(id),
     })
-    this.#known = () => [lease.known(), compensations.known()]
+    this.#known = () => [lease.known(), compensations.known(), ...inbox.known()]
     this.#pause = options.pause ?? (() => Promise.resolve())
   }
 

@@ -1,3 +1,4 @@
+import type { MemoryTransaction } from '../../journal/memory/index.js'
 import { type Journal, JournalError, type LeaseService } from '../../protocol/index.js'
 import { type Named, PLACES } from './agenda.js'
 import type { Database } from './database.js'
@@ -9,6 +10,8 @@ export type Operation = keyof Journal | keyof LeaseService
 
 /** What the loop asks to see whether there is anything to do. */
 const LOOKS: ReadonlySet<Operation> = new Set(['claimDue', 'heads', 'dueSettlements', 'nextDueInMs'])
+
+const CUT_OFF = 'the connection was closed in the middle of a transaction'
 
 /** What is special about a statement. */
 export interface Manner<T> {
@@ -47,19 +50,75 @@ export class Connection {
   ask<T>(operation: Operation, manner: Manner<T>, carryOut: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (!this.#life.alive) return
-      this.#scene.checks.asks(this.#life, operation)
       const asked = this.#scene.agenda.asked()
-      const lose = (delayMs: number, problem: string): void =>
-        this.#life.hears(
-          delayMs,
-          () => {
-            this.#scene.timeline?.tell(this.#life.name, `hears of ${operation}: ${problem}`)
-            reject(lost(problem))
-          },
-          { named: () => `${asked}: ${problem}` },
-        )
+      const lose = this.#losing(operation, asked, reject)
       this.#send(operation, manner, carryOut, { asked, resolve, reject, lose })
     })
+  }
+
+  /**
+   * A statement in an open transaction. Where it or its answer is lost, so is the connection: everything that the
+   * transaction has written is undone, and nothing of it arrives later.
+   */
+  askInside<T>(operation: Operation, tx: MemoryTransaction, carryOut: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (!this.#life.alive) return
+      const { fates, agenda } = this.#scene
+      const asked = agenda.asked()
+      const caller = { asked, resolve, reject, lose: this.#losing(operation, asked, reject) }
+      const point = this.#life.point()
+      if (!tx.isOpen) {
+        caller.lose(1, CUT_OFF)
+      } else if (fates.strikes('statement_lost', point)) {
+        this.#database.rollback(tx)
+        caller.lose(fates.spread('fault', point, 1, 500), 'connection lost in a transaction')
+      } else {
+        const slowMs = fates.strikes('statement_slow', point) ? fates.spread('fault', point, 50, 2 * this.#leaseMs) : 0
+        const named = (): string => `${asked} arrives`
+        this.#inDatabase(slowMs + fates.spread('request', point, 0.2, 3), named, () => {
+          if (!tx.isOpen) return caller.lose(1, CUT_OFF)
+          this.#database.works(tx)
+          this.#answerInside(point, tx, carryOut(), caller)
+        })
+      }
+    })
+  }
+
+  #answerInside<T>(point: Point, tx: MemoryTransaction, carriedOut: Promise<T>, caller: Caller<T>): void {
+    const { fates } = this.#scene
+    carriedOut.then(
+      (result) => {
+        if (!tx.isOpen) return caller.lose(1, CUT_OFF)
+        if (fates.strikes('answer_lost', point)) {
+          this.#database.rollback(tx)
+          return caller.lose(fates.spread('fault', point, 1, 500), 'connection lost in a transaction')
+        }
+        const named = (): string => `${caller.asked}: ${inWords(result)}`
+        this.#life.hears(this.#answerMs(point), () => caller.resolve(result), { named })
+      },
+      (error: unknown) => {
+        // It waited for another transaction, and its own was undone meanwhile.
+        if (!tx.isOpen) return caller.lose(1, CUT_OFF)
+        const named = (): string => `${caller.asked} fails: ${inWords(error)}`
+        this.#life.hears(this.#answerMs(point), () => caller.reject(error), { named })
+      },
+    )
+  }
+
+  #losing(operation: Operation, asked: number, reject: (error: unknown) => void): Caller<never>['lose'] {
+    return (delayMs, problem) => {
+      const hear = (): void => {
+        this.#scene.timeline?.tell(this.#life.name, `hears of ${operation}: ${problem}`)
+        reject(lost(problem))
+      }
+      this.#life.hears(delayMs, hear, { named: () => `${asked}: ${problem}` })
+    }
+  }
+
+  #answerMs(point: Point): number {
+    const { fates } = this.#scene
+    const slowMs = fates.strikes('answer_slow', point) ? fates.spread('fault', point, 50, 2 * this.#leaseMs) : 0
+    return fates.spread('answer', point, 0.2, 3) + slowMs
   }
 
   /** There and back once, for a statement in an open transaction. */
@@ -114,9 +173,6 @@ export class Connection {
   ): void {
     const { fates } = this.#scene
     const { epoch } = this.#database
-    const delayMs = (point: Point): number =>
-      fates.spread('answer', point, 0.2, 3) +
-      (fates.strikes('answer_slow', point) ? fates.spread('fault', point, 50, 2 * this.#leaseMs) : 0)
     carriedOut.then(
       (result) => {
         const point = { ...asked, isIdle: !caller.found(result) }
@@ -124,12 +180,12 @@ export class Connection {
         if (isCutOff) caller.lose(fates.spread('fault', point, 1, 500), 'connection lost after it was carried out')
         else {
           const named = (): string => `${caller.asked}: ${inWords(result)}`
-          this.#life.hears(delayMs(point), () => caller.resolve(result), { isIdle: point.isIdle, named })
+          this.#life.hears(this.#answerMs(point), () => caller.resolve(result), { isIdle: point.isIdle, named })
         }
       },
       (error: unknown) => {
         const named = (): string => `${caller.asked} fails: ${inWords(error)}`
-        this.#life.hears(delayMs(asked), () => caller.reject(error), { named })
+        this.#life.hears(this.#answerMs(asked), () => caller.reject(error), { named })
       },
     )
   }

@@ -9,7 +9,7 @@ import {
   type Written,
 } from '../../protocol/index.js'
 import type { Scene } from './scene.js'
-import type { Consequence, Rows } from './truth.js'
+import type { Consequence, ReceivedMessage, Rows } from './truth.js'
 
 /** Gives the engine in a life its journal, so as to hear what it asks. Default: the database's own. */
 export type Listen = (database: Database, who: number) => Journal<MemoryTransaction>
@@ -24,6 +24,8 @@ export class Database {
   readonly consequences: Consequence[] = []
   /** The user's orders that were committed together with an `enqueue`. */
   readonly orders: string[] = []
+  /** The user's own rows, written by handlers of messages. */
+  readonly received: ReceivedMessage[] = []
   /** How the rows stand, for those who check. */
   rows: Rows = new Map()
   /** Grows whenever all connections break. */
@@ -33,7 +35,8 @@ export class Database {
   unsettled = 0
   readonly #scene: Scene
   readonly #listen: Listen
-  readonly #open = new Map<MemoryTransaction, { readonly who: number; committing: boolean }>()
+  /** Each with the moments at which statements of it were carried out: what it has staged shows in no row yet. */
+  readonly #open = new Map<MemoryTransaction, { readonly who: number; committing: boolean; atMs: readonly number[] }>()
   #clockOffsetMs = 0
   #fingerprint: string | null = null
 
@@ -79,7 +82,14 @@ export class Database {
   }
 
   opened(tx: MemoryTransaction, who: number): void {
-    this.#open.set(tx, { who, committing: false })
+    this.#open.set(tx, { who, committing: false, atMs: [] })
+    this.#fingerprint = null
+  }
+
+  /** A statement of it is carried out. */
+  works(tx: MemoryTransaction): void {
+    const open = this.#open.get(tx)
+    if (open !== undefined) open.atMs = [...open.atMs, this.nowMs]
     this.#fingerprint = null
   }
 
@@ -103,8 +113,15 @@ export class Database {
 
   /** Everything that it knows, in one text. */
   fingerprint(): string {
-    const { consequences, orders, down } = this
-    this.#fingerprint ??= JSON.stringify([this.journal.known(), consequences, orders, [...this.#open.values()], down])
+    const { consequences, orders, received, down } = this
+    this.#fingerprint ??= JSON.stringify([
+      this.journal.known(),
+      consequences,
+      orders,
+      [...this.#open.values()],
+      down,
+      ...received,
+    ])
     return this.#fingerprint
   }
 

@@ -62,6 +62,7 @@ function effectOf(
   return defineEffect<Order, Receipt, MemoryTransaction>({
     name: 'charge-order',
     key: (order) => order.key,
+    ...(terms.concurrency === null ? {} : { concurrency: terms.concurrency }),
     ...(terms.serialized ? { serializeBy: () => 'customer-1' } : {}),
     provider: providerOf(scene, service, life),
     timeout: terms.timeoutMs,

@@ -17,7 +17,7 @@ import { inWords } from './connection.js'
 import { type Engine, HandlerFailed } from './engine.js'
 import type { MessagePlan } from './scenario.js'
 import { BEGINS_AT_MS, type Scene } from './scene.js'
-import { duplicateOf, type Order } from './truth.js'
+import { duplicateOf, type Order, type ReceivedMessage } from './truth.js'
 import type { Life, Worker } from './worker.js'
 
 /** A message under way: to which life, and what it asks for now. */
@@ -34,6 +34,8 @@ export interface Office {
   readonly engineOf: (life: Life) => Engine | undefined
   /** The application's own table of orders. */
   readonly orders: string[]
+  /** What handlers of messages wrote. */
+  readonly received: ReceivedMessage[]
   /** The journal's own clock. */
   readonly journalMs: () => number
 }
@@ -43,6 +45,7 @@ const LONGEST_GENERATION = 2
 const ANSWERS = {
   perform: 'receipt',
   enqueue: 'enqueued',
+  receive: 'received',
   compensate: 'undone',
   repair: 'undone',
   age: 'aged',
@@ -134,6 +137,8 @@ export class Messages {
     switch (delivery.message.how) {
       case 'enqueue':
         return this.#enqueue(engine, order, delivery.message)
+      case 'receive':
+        return this.#receive(engine, order, delivery)
       case 'perform':
         return perform(engine, delivery, order)
       case 'compensate':
@@ -159,6 +164,22 @@ export class Messages {
         this.#office.orders.push(order.key)
         if (created) checks.enqueued(order.key, time)
       })
+    })
+  }
+
+  /** What its handler writes is there once, however often the message comes. */
+  #receive({ counterfoil, session, effect }: Engine, order: Order, { message, count }: Delivery): Promise<unknown> {
+    const { orders, received } = this.#office
+    const id = message.messageId ?? ''
+    return counterfoil.receive({ source: 'broker', id }, async (tx) => {
+      await counterfoil.enqueue(effect, order, { tx })
+      await session.statement(tx)
+      const result = `${id}, copy ${message.id}, delivery ${count}`
+      tx.onCommit(() => {
+        orders.push(order.key)
+        received.push({ id, result })
+      })
+      return result
     })
   }
 

@@ -19,7 +19,11 @@ import type { Life } from './worker.js'
 export function providerOf(scene: Scene, service: Service, life: Life): Provider<Order, Receipt> {
   const line = new Line(scene, service, life)
   const toDo = (order: Order): Request => ({ ...order, undoes: null })
-  const doing = capable(scene.terms, line, toDo)
+  const { rate } = scene.terms
+  const doing = {
+    ...capable(scene.terms, line, toDo),
+    ...(rate === null ? {} : { rateLimit: { calls: rate.calls, per: rate.perMs } }),
+  }
   if (!scene.terms.undoable) return doing
   const toUndo = ({ externalId }: CancelRequest<Receipt>): Request => ({
     ...{ key: externalId, variant: 0, undoes: externalId },
@@ -82,6 +86,7 @@ class Line {
       const finish = (how: () => void): void => {
         if (call.endedAtMs !== null) return
         call.endedAtMs = scene.nowMs
+        scene.checks.ended(this.#life, engineCall)
         how()
       }
       const giveUp = (): void => {
@@ -164,9 +169,11 @@ class Line {
     }
   }
 
-  find(order: Request, { reference, signal }: EngineCall): Promise<Receipt | null> {
+  find(order: Request, engineCall: EngineCall): Promise<Receipt | null> {
     return new Promise<Receipt | null>((resolve, reject) => {
-      const { fates, agenda, nowMs, terms } = this.#scene
+      const { fates, agenda, nowMs, terms, checks } = this.#scene
+      const { reference, signal } = engineCall
+      checks.looksUp(this.#life, engineCall)
       const point = this.#life.point()
       const asked = agenda.asked()
       this.#tell(`asks for ${order.key}, ${short(reference)}`)
@@ -174,6 +181,7 @@ class Line {
       const finish = (how: () => void): void => {
         if (over) return
         over = true
+        checks.ended(this.#life, engineCall)
         how()
       }
       signal.addEventListener('abort', () => this.#life.alive && finish(() => reject(signal.reason)), { once: true })

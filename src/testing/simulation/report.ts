@@ -1,5 +1,6 @@
+import { scenarioOf } from './draw-scenario.js'
 import { type Failure, tell } from './run.js'
-import { type MessagePlan, type Scenario, scenarioOf } from './scenario.js'
+import type { MessagePlan, Scenario, Terms } from './scenario.js'
 import { shrink } from './shrink.js'
 
 /** One history in words: what it is made of, what happened, what broke. */
@@ -35,7 +36,8 @@ function premises({ seed, terms, workers, messages, outages, duplicates, quietAt
       (patienceMs > 0 ? `, or as many as fit into ${patienceMs} ms` : '') +
       (keyed ? `, a key is good for ${windowMs} ms less ${marginMs}` : '') +
       (found ? `, a look-up proves after ${settlesWithinMs} ms, ${maxFindFailures} may fail` : '') +
-      (terms.serialized ? ', all keys are of one customer and go one at a time' : ''),
+      (terms.serialized ? ', all keys are of one customer and go one at a time' : '') +
+      limitsOf(terms),
     ...workers.map(
       ({ rate, loops }, i) =>
         `  worker ${i + 1}: clock × ${rate.toFixed(4)}${loops === 'never' ? '' : ', runs the loop'}`,
@@ -50,6 +52,11 @@ function premises({ seed, terms, workers, messages, outages, duplicates, quietAt
     ...duplicates.map((key) => `  the service has a duplicate of ${key} that nobody here asked for`),
     `  nothing goes wrong after ${quietAtMs} ms`,
   ]
+}
+
+function limitsOf({ concurrency, rate }: Terms): string {
+  const atOnce = concurrency === null ? '' : `, a loop carries ${concurrency} at once`
+  return rate === null ? atOnce : `${atOnce}, and begins ${rate.calls} calls in any ${rate.perMs} ms`
 }
 
 function inWords(notBefore: NonNullable<MessagePlan['notBefore']>): string {

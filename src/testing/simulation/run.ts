@@ -1,6 +1,7 @@
+import { scenarioOf } from './draw-scenario.js'
 import { drive } from './drive.js'
 import type { FaultKind } from './faults.js'
-import { type Doubt, type Scenario, scenarioOf } from './scenario.js'
+import type { Doubt, Scenario } from './scenario.js'
 import { type Told, type Violation, World } from './world.js'
 
 /** Which histories to play. */

@@ -57,12 +57,12 @@ export class Session implements Journal<MemoryTransaction> {
     this.#life = life
     this.#journal = database.journalOf(life.who)
     this.lease = this.#leaseOver(this.#journal.lease)
-    this.compensations = this.#journal.compensations
     this.deadSettlements = this.#journal.deadSettlements
     this.audits = this.#journal.audits
-    this.inbox = this.#journal.inbox
     this.#connection = new Connection(scene, database, life)
     this.retention = this.#retentionOver(this.#journal.retention)
+    this.inbox = this.#inboxOver(this.#journal.inbox)
+    this.compensations = this.#compensationsOver(this.#journal.compensations)
   }
 
   begin(
@@ -85,12 +85,34 @@ export class Session implements Journal<MemoryTransaction> {
     }
   }
 
-  /** Inside the application's own transaction: its statements fail with the transaction, not on their own. */
+  #compensationsOver(store: CompensationStore<MemoryTransaction>): CompensationStore<MemoryTransaction> {
+    const connection = this.#connection
+    return {
+      begin: (tx, order) => connection.askInside('compensations', tx, () => store.begin(tx, order)),
+      end: (tx, undoId, end) => connection.askInside('compensations', tx, () => store.end(tx, undoId, end)),
+      read: (undoId) => connection.ask('compensations', READS, () => store.read(undoId)),
+      undoneOf: (operation) => connection.ask('compensations', READS, () => store.undoneOf(operation)),
+    }
+  }
+
+  #inboxOver(store: InboxStore<MemoryTransaction>): InboxStore<MemoryTransaction> {
+    const connection = this.#connection
+    return {
+      take: (tx, message) => connection.askInside('inbox', tx, () => store.take(tx, message)),
+      decide: (tx, id, result) => connection.askInside('inbox', tx, () => store.decide(tx, id, result)),
+      // What a consumer does whose handler fails: none of these does.
+      countRedelivery: (message) => store.countRedelivery(message),
+      noteFailure: (message, failure) => store.noteFailure(message, failure),
+      purge: (limit) => store.purge(limit),
+    }
+  }
+
   enqueue(
     tx: MemoryTransaction | null,
     items: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]> {
-    return tx === null ? this.transaction((own) => this.enqueue(own, items)) : this.#journal.enqueue(tx, items)
+    if (tx === null) return this.transaction((own) => this.enqueue(own, items))
+    return this.#connection.askInside('enqueue', tx, () => this.#journal.enqueue(tx, items))
   }
 
   claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
@@ -100,6 +122,8 @@ export class Session implements Journal<MemoryTransaction> {
   }
 
   claimDue(effects: readonly EffectTerms[], limit: number, first?: DueFirst): Promise<readonly Seen[]> {
+    const names = effects.map(({ effect }) => effect)
+    this.#scene.checks.takes(this.#life, names, limit)
     return this.#connection.ask('claimDue', { changed: (taken: readonly Seen[]) => taken.length > 0 }, () =>
       this.#watchClaims(() => this.#journal.claimDue(effects, limit, first)),
     )

@@ -49,6 +49,13 @@ export interface Consequence {
   readonly externalId: string | null
 }
 
+/** A message that was received, in the transaction of what came of it. */
+export interface ReceivedMessage {
+  readonly id: string
+  /** What its handler returned: another thing each time that it runs. */
+  readonly result: string
+}
+
 export type Rows = ReadonlyMap<string, Entry>
 
 /** What is really so, as only the world knows it: everything is measured by this, and never by the engine's own word. */
@@ -62,4 +69,6 @@ export interface Truth {
   readonly consequences: readonly Consequence[]
   /** Keys of the orders that were committed in the transaction of their `enqueue`. */
   readonly orders: readonly string[]
+  /** What handlers of messages wrote, as far as it was committed. */
+  readonly received: readonly ReceivedMessage[]
 }

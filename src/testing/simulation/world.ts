@@ -9,7 +9,7 @@ import type { Scenario, Terms } from './scenario.js'
 import { BEGINS_AT_MS, type Scene } from './scene.js'
 import { Service } from './service.js'
 import { Timeline } from './timeline.js'
-import { type Consequence, duplicateOf, type Operation, type Rows } from './truth.js'
+import { type Consequence, duplicateOf, type Operation, type ReceivedMessage, type Rows } from './truth.js'
 import { type Life, Worker } from './worker.js'
 
 /** Something that must never be. */
@@ -45,6 +45,7 @@ export class World implements Scene, Watched {
   readonly #engines = new Map<Life, Engine>()
   readonly #lives = new Map<number, Life>()
   readonly #latestMs: number
+  readonly #enqueuedOnly: ReadonlySet<string>
 
   /** `rule`: who decides what happens when, and what goes wrong. Default: the seed. */
   constructor(scenario: Scenario, told: Told, rule: Rule = bySeed(scenario)) {
@@ -55,18 +56,20 @@ export class World implements Scene, Watched {
     if (told.timeline === true) this.timeline = new Timeline(() => this.nowMs)
     this.fates = rule.fates
     this.#struck = rule.struck
+    this.#enqueuedOnly = enqueuedOnlyIn(scenario)
     this.#latestMs = BEGINS_AT_MS + scenario.quietAtMs + patienceMs(scenario)
     this.#database = new Database(this, told.listen)
     this.#service = new Service(this)
     this.checks = new Checks(this)
     const lives = { begun: (life: Life) => this.#inhabit(life), ended: (life: Life) => this.#bury(life) }
     const workers = scenario.workers.map((plan, number) => new Worker(this, dice, { ...plan, number }, lives))
-    const { orders } = this.#database
+    const { orders, received } = this.#database
     const engineOf = (life: Life): Engine | undefined => this.#engines.get(life)
     this.#messages = new Messages(this, scenario.messages, {
       workers,
       engineOf,
       orders,
+      received,
       journalMs: () => this.journalMs,
     })
     for (const { atMs, forMs, clockStepMs } of scenario.outages) {
@@ -102,8 +105,16 @@ export class World implements Scene, Watched {
     return this.#database.consequences
   }
 
+  get enqueuedOnly(): ReadonlySet<string> {
+    return this.#enqueuedOnly
+  }
+
   get orders(): readonly string[] {
     return this.#database.orders
+  }
+
+  get received(): readonly ReceivedMessage[] {
+    return this.#database.received
   }
 
   /**
@@ -180,13 +191,28 @@ function bySeed(scenario: Scenario): Rule {
   return { agenda, fates, struck: () => fates.struck }
 }
 
+function enqueuedOnlyIn({ messages }: Scenario): ReadonlySet<string> {
+  const others = new Set(messages.filter(({ how }) => how !== 'enqueue' && how !== 'receive').map(({ key }) => key))
+  return new Set(messages.map(({ key }) => key).filter((key) => !others.has(key)))
+}
+
 /** How long the workers may take to bring everything to rest once nothing goes wrong any more. */
-function patienceMs({ terms, workers }: Scenario): number {
+function patienceMs({ terms, workers, messages }: Scenario): number {
   const pollMs = Math.max(...workers.map((worker) => worker.pollMs))
   const leaseMs = terms.timeoutMs + terms.graceMs
   const roundMs = leaseMs + terms.retryLongestMs + terms.settlesWithinMs + pollMs
   // The longest pause, the longest time down, the longest time that the service is left alone, and everything that the protocol may try after them.
   const backMs = 3 * leaseMs + 1.3 * terms.windowMs + 3 * leaseMs
   const settledMs = terms.settledAttempts * (16_000 + pollMs)
-  return backMs + terms.patienceMs + (2 * terms.maxAttempts + terms.maxFindFailures + 4) * roundMs + settledMs + 60_000
+  // Where few may be carried, or called, at the same time, one waits for the tries of all others.
+  const heldBackMs = terms.concurrency === null && terms.rate === null ? 0 : leaseMs + (terms.rate?.perMs ?? 0)
+  const othersMs = messages.length * (2 * terms.maxAttempts + terms.maxFindFailures) * heldBackMs
+  return (
+    othersMs +
+    backMs +
+    terms.patienceMs +
+    (2 * terms.maxAttempts + terms.maxFindFailures + 4) * roundMs +
+    settledMs +
+    60_000
+  )
 }

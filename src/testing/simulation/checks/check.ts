@@ -13,6 +13,8 @@ export type Invariant =
   | 'I7 one at a time, in order'
   | 'I8 undone exactly once'
   | 'I9 only the old is compact'
+  | 'I10 together or not at all'
+  | 'I11 received once'
   | 'P1 intent first'
   | 'P2 one holder'
   | 'P3 inside the lease'
@@ -24,6 +26,7 @@ export type Invariant =
   | 'T3 no other error'
   | 'L1 nobody spins'
   | 'L2 all in its time'
+  | 'L3 within its limits'
   | 'T4 the world keeps its promises'
 
 /** A life of a worker, as the rules know it. */
@@ -49,6 +52,7 @@ export interface Heard {
     | 'journal'
     | 'not_open'
     | 'enqueued'
+    | 'received'
     | 'undone'
     | 'refused'
     | 'compensated'
@@ -66,6 +70,12 @@ export interface Heard {
 export interface Check {
   /** A worker is about to send a call. */
   sends?(caller: Caller, call: Call): void
+  /** A worker is about to look something up at the service. */
+  looksUp?(caller: Caller, call: Call): void
+  /** A call or a look-up of a worker is over for it. */
+  ended?(caller: Caller, call: Pick<Call, 'reference' | 'attempt'>): void
+  /** A loop asks the journal for so many entries of these effects that are due, all of which it would carry. */
+  takes?(caller: Caller, effects: readonly string[], most: number): void
   /** A worker has heard the service's answer to a call. `final`: it was refused for good. */
   answered?(
     caller: Caller,
@@ -74,8 +84,6 @@ export interface Check {
   ): void
   /** An operation took effect at the service. */
   happened?(operation: Operation): void
-  /** A worker asks something of the database. */
-  asks?(caller: Caller, operation: string): void
   /** Writes were carried out. */
   wrote?(writes: readonly JournalWrite[], written: readonly Written[], before: Rows, after: Rows): void
   /** These entries were claimed. */
@@ -99,6 +107,8 @@ export interface Watched extends Truth {
   /** The true time. */
   readonly nowMs: number
   readonly terms: Terms
+  /** Keys for which nothing but `enqueue` is ever asked: what is called for them, loops call. */
+  readonly enqueuedOnly: ReadonlySet<string>
   violate(invariant: Invariant, what: string): void
 }
 

@@ -2,7 +2,9 @@ import { answersAreTrue } from './answers.js'
 import { callsAreAllowed } from './calls.js'
 import type { Check, CheckOf, Watched } from './check.js'
 import { onlyHoldersWrite } from './holders.js'
+import { withinLimits } from './limits.js'
 import { oneAtATime } from './order.js'
+import { receivedOnce } from './received.js'
 import { rejectionsStand } from './rejections.js'
 import { undoneOnce } from './repairs.js'
 import { booksAgree } from './rest.js'
@@ -10,6 +12,7 @@ import { onlyTheOldIsCompact } from './retention.js'
 import { settledOnce } from './settled.js'
 import { nobodySpins } from './spin.js'
 import { allInItsTime } from './time.js'
+import { togetherOrNotAtAll } from './together.js'
 import { theWorldKeepsItsPromises } from './world.js'
 
 export type { Caller, Check, CheckOf, Heard, Invariant, Watched } from './check.js'
@@ -26,9 +29,12 @@ export const CHECKS: readonly CheckOf[] = [
   rejectionsStand,
   undoneOnce,
   onlyTheOldIsCompact,
+  togetherOrNotAtAll,
+  receivedOnce,
   booksAgree,
   nobodySpins,
   allInItsTime,
+  withinLimits,
 ]
 
 /** All checks as one. */
@@ -43,12 +49,20 @@ export class Checks implements Required<Check> {
     for (const check of this.#checks) check.sends?.(...about)
   }
 
-  answered(...about: Parameters<Required<Check>['answered']>): void {
-    for (const check of this.#checks) check.answered?.(...about)
+  looksUp(...about: Parameters<Required<Check>['looksUp']>): void {
+    for (const check of this.#checks) check.looksUp?.(...about)
   }
 
-  asks(...about: Parameters<Required<Check>['asks']>): void {
-    for (const check of this.#checks) check.asks?.(...about)
+  ended(...about: Parameters<Required<Check>['ended']>): void {
+    for (const check of this.#checks) check.ended?.(...about)
+  }
+
+  takes(...about: Parameters<Required<Check>['takes']>): void {
+    for (const check of this.#checks) check.takes?.(...about)
+  }
+
+  answered(...about: Parameters<Required<Check>['answered']>): void {
+    for (const check of this.#checks) check.answered?.(...about)
   }
 
   happened(...about: Parameters<Required<Check>['happened']>): void {

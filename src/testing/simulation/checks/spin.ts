@@ -7,9 +7,12 @@ import type { Caller, CheckOf } from './check.js'
 const MOST_LOOKS = 50
 const SECOND_MS = 1_000
 
-/** L1: a loop that finds nothing to do waits; it does not ask again and again. */
+/**
+ * L1: a loop that finds nothing to do waits; it does not ask again and again. Effects with limits of their own are asked
+ * for apart from the others: two questions that are one look.
+ */
 export const nobodySpins: CheckOf = (world) => {
-  let looks = new Map<Caller, number>()
+  let looks = new Map<Caller, Map<string, number>>()
   let sinceMs = 0
   const anew = (): void => {
     looks = new Map()
@@ -17,11 +20,11 @@ export const nobodySpins: CheckOf = (world) => {
   }
   return {
     changed: anew,
-    asks: (caller, operation) => {
-      if (operation !== 'claimDue') return
+    takes: (caller, effects) => {
       if (world.nowMs > sinceMs + SECOND_MS) anew()
-      const count = (looks.get(caller) ?? 0) + 1
-      looks.set(caller, count)
+      const ofCaller = looks.get(caller) ?? new Map<string, number>()
+      const count = (ofCaller.get(effects.join()) ?? 0) + 1
+      looks.set(caller, ofCaller.set(effects.join(), count))
       if (count > MOST_LOOKS) {
         const within = `${Math.round(world.nowMs - sinceMs)} ms`
         world.violate('L1 nobody spins', `${caller.name} looked ${count} times within ${within}, and nothing changed`)

@@ -31,6 +31,8 @@ const TERMS: Omit<Terms, 'doubt'> = {
   serialized: false,
   undoable: false,
   compactAfterMs: null,
+  concurrency: null,
+  rate: null,
 }
 
 /** A wake-up only saves time: all of them are lost, so that fewer states differ. */
@@ -69,7 +71,7 @@ function worker(loops: WorkerPlan['loops'], bootsAtMs = 0): WorkerPlan {
 
 function message(id: number, asked: Partial<MessagePlan>): MessagePlan {
   const plain = { atMs: 0, worker: 0, key: 'order-1', variant: 0, waitMs: 300, redeliveries: 0, persists: false }
-  return { id, how: 'perform', notBefore: null, refundKey: null, ...plain, ...asked }
+  return { id, how: 'perform', notBefore: null, refundKey: null, messageId: null, ...plain, ...asked }
 }
 
 interface Shape {
@@ -124,6 +126,32 @@ const SHAPES: readonly Shape[] = [
       budget({ crashes: 1, faults: 1, inAll: 2, times: 'most' }),
     ],
     doubts: DOUBTS,
+  },
+  {
+    name: 'two workers are asked to enqueue one key at once, and again where its transaction is lost',
+    workers: [worker('reborn'), worker('reborn'), worker('always', LATER_MS)],
+    messages: [
+      message(0, { how: 'enqueue', redeliveries: 2 }),
+      message(1, { ...{ how: 'enqueue', worker: 1 }, redeliveries: 2 }),
+    ],
+    budgets: [
+      budget({ crashes: 1, delays: 2, inAll: 1, times: 'most' }),
+      budget({ faults: 1, delays: 2, inAll: 1, times: 'most' }),
+      budget({ crashes: 2, faults: 2, inAll: 2, times: 'most' }),
+    ],
+    // Only what comes before the first call is of interest.
+    doubts: ['key'],
+  },
+  {
+    name: 'one message comes to two workers at once, and again where its transaction is lost',
+    workers: [worker('reborn'), worker('reborn'), worker('always', LATER_MS)],
+    messages: [0, 1].map((id) => message(id, { how: 'receive', worker: id, messageId: 'message-1', redeliveries: 1 })),
+    budgets: [
+      budget({ crashes: 1, delays: 2, inAll: 1, times: 'most' }),
+      budget({ faults: 1, delays: 1, inAll: 1, times: 'most' }),
+      budget({ crashes: 2, faults: 2, inAll: 2, times: 'most' }),
+    ],
+    doubts: ['key'],
   },
   {
     name: 'two workers are asked for two keys, one of them twice',

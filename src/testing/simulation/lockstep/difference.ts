@@ -48,7 +48,8 @@ export function comparable(kind: Kind, answer: unknown, rows: ReadonlyMap<string
   }
 }
 
-function dueOf(answer: unknown, rows: ReadonlyMap<string, Entry>): unknown {
+/** By what its place among what is due is decided. */
+export function dueOf(answer: unknown, rows: ReadonlyMap<string, Entry>): unknown {
   const entry = rows.get(typeof answer === 'string' ? answer : (answer as { readonly id: string }).id)
   return entry === undefined ? null : { begun: entry.fence > 0, dueAtMs: entry.dueAtMs }
 }
