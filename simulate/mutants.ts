@@ -272,13 +272,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the consequence is committed before the outcome is recorded',
     file: HOLDER,
-    code: 'const retryInMs = this.#retryInMs(entry, end, uncounted)',
-    mutation: `if (outcome.kind === 'executed') {
-          const { receipt, externalId } = outcome
-          const settled = { kind: 'succeeded', receipt, externalId }
-          await this.#context.journal.transaction(async (tx) => this.#effect.settled?.(tx, input.value, settled)).catch(() => null)
-        }
-        const retryInMs = this.#retryInMs(entry, end, uncounted)`,
+    code: 'return this.#record(entry, this.#attemptEnded(entry, end, permit));',
+    mutation: `const { kind, receipt, externalId } = end.outcome
+      const settled = { kind: 'succeeded', receipt, externalId }
+      const consequence = kind === 'executed'
+        ? this.#context.journal.transaction(async (tx) => this.#effect.settled?.(tx, input.value, settled)).catch(() => null)
+        : Promise.resolve()
+      return consequence.then(() => this.#record(entry, this.#attemptEnded(entry, end, permit)))`,
     breaks: ['I5'],
     withinSeeds: 500,
   },

@@ -7,6 +7,8 @@ export type Ended = { readonly ok: true; readonly value: unknown } | { readonly 
 /** It did not end by its deadline. */
 export const ABANDONED: unique symbol = Symbol('abandoned')
 
+const SELF: unique symbol = Symbol('call')
+
 /** After the deadline, this much longer for the provider's code to notice the abort and stop by itself. */
 const ABORT_GRACE_MS = 250
 
@@ -29,11 +31,7 @@ export class TimedCall implements Call {
   static readonly #signal: PropertyDescriptor & ThisType<TimedCall> = {
     enumerable: true,
     get() {
-      // A process that was stopped and woken may come here before any timer has fired.
-      if (this.remainingMs() === 0) this.#abort()
-      this.#controller ??= new AbortController()
-      if (this.#isOver) this.#controller.abort(timeIsOver())
-      return this.#controller.signal
+      return this[SELF].#currentSignal()
     },
   }
 
@@ -46,6 +44,8 @@ export class TimedCall implements Call {
   readonly firstSentAtMs: JournalTime | null
   readonly lastDeadlineAtMs: JournalTime | null
   declare readonly signal: AbortSignal
+  /** Whose signal it is, also where the getter is asked by way of what a provider has put around the call. */
+  readonly [SELF]: TimedCall = this
   /** No method: a provider may take it out of the call. */
   readonly remainingMs: () => number
   readonly #clock: Clock
@@ -79,6 +79,14 @@ export class TimedCall implements Call {
       (value) => this.#end({ ok: true, value }),
       (error: unknown) => this.#end({ ok: false, error }),
     )
+  }
+
+  #currentSignal(): AbortSignal {
+    // A process that was stopped and woken may come here before any timer has fired.
+    if (this.remainingMs() === 0) this.#abort()
+    this.#controller ??= new AbortController()
+    if (this.#isOver) this.#controller.abort(timeIsOver())
+    return this.#controller.signal
   }
 
   #onDeadline(): void {
