@@ -23,8 +23,8 @@ export async function measurePgbench(ground: Ground, cell: Cell, form: PgbenchFo
     await writeFile(script, form === 'batched' ? batchedScript(cell.callers) : SCRIPT)
     await withSchema(databaseUrl)
     const load = { databaseUrl, script, clients: clientsFor(form, cell.callers) }
-    await pgbench(load, times.warmMs)
     await ground.postgres.admin.query('CHECKPOINT')
+    await pgbench(load, times.warmMs)
     const before = await ground.postgres.meter.read()
     const done = await pgbench(load, times.measureMs)
     const after = await ground.postgres.meter.read()

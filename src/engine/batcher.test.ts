@@ -45,9 +45,10 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 describe('a batcher', () => {
   it('sends a lone item at once, and forms the next batch while the last is under way', async () => {
-    const { batcher, batches, taken } = stage()
+    const { batcher, batches, taken, time } = stage()
     const first = batcher.add('a')
     await turn()
+    expect(time.pending).toBe(0)
     const others = ['b', 'c', 'd'].map((each) => batcher.add(each))
     await turn()
     expect(taken()).toEqual(['a'])

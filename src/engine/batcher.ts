@@ -31,6 +31,9 @@ export class Batcher<Item, Result> {
   /** Of those under way: how many have taken longer than `stallMs`. */
   #stalled = 0
   #scheduled = false
+  /** Of those under way, the one that has not stalled; null where there is none. */
+  #newest: UnderWay | null = null
+  #cancelWatch: (() => void) | null = null
 
   /** `run` answers in the order of its items; an `Error` in a place fails that item alone. */
   constructor(run: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>, terms: BatcherTerms) {
@@ -47,11 +50,16 @@ export class Batcher<Item, Result> {
 
   // One microtask later, so that callers of the same turn share the batch.
   #schedule(): void {
-    if (this.#scheduled || !this.#mayGo()) return
+    if (this.#scheduled) return
+    if (!this.#mayGo()) {
+      this.#watch()
+      return
+    }
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
       while (this.#waiting.length > 0 && this.#mayGo()) void this.#flush()
+      if (this.#waiting.length > 0) this.#watch()
     })
   }
 
@@ -61,7 +69,9 @@ export class Batcher<Item, Result> {
 
   async #flush(): Promise<void> {
     const batch = this.#waiting.splice(0, this.#terms.maxItems)
-    const end = this.#begin()
+    const begun: UnderWay = { atMs: this.#terms.clock.monotonicMs(), hasStalled: false }
+    this.#newest = begun
+    this.#underWay++
     try {
       const results = await this.#run(batch.map((each) => each.item))
       batch.forEach((each, i) => {
@@ -73,24 +83,41 @@ export class Batcher<Item, Result> {
     } catch (error) {
       for (const each of batch) each.reject(error)
     } finally {
-      end()
+      this.#end(begun)
       if (this.#waiting.length > 0) this.#schedule()
     }
   }
 
-  /** A batch is under way from now on; the returned function says that it has ended. */
-  #begin(): () => void {
-    this.#underWay++
-    let hasStalled = false
-    const cancel = this.#terms.clock.schedule(this.#terms.stallMs, () => {
-      hasStalled = true
-      this.#stalled++
-      if (this.#waiting.length > 0) this.#schedule()
-    })
-    return () => {
-      cancel()
-      this.#underWay--
-      if (hasStalled) this.#stalled--
-    }
+  #end(batch: UnderWay): void {
+    this.#underWay--
+    if (batch.hasStalled) this.#stalled--
+    if (batch !== this.#newest) return
+    this.#newest = null
+    this.#stopWatching()
   }
+
+  /** Somebody waits for the newest batch: should it stall, he goes on without it. A lone caller needs no such timer. */
+  #watch(): void {
+    const batch = this.#newest
+    if (batch === null || batch.hasStalled || this.#cancelWatch !== null) return
+    const { clock, stallMs } = this.#terms
+    this.#cancelWatch = clock.schedule(Math.max(0, batch.atMs + stallMs - clock.monotonicMs()), () => {
+      this.#cancelWatch = null
+      batch.hasStalled = true
+      this.#stalled++
+      this.#schedule()
+    })
+  }
+
+  #stopWatching(): void {
+    this.#cancelWatch?.()
+    this.#cancelWatch = null
+  }
+}
+
+/** A batch under way. */
+interface UnderWay {
+  readonly atMs: number
+  /** It has taken longer than `stallMs`. */
+  hasStalled: boolean
 }

@@ -1,7 +1,7 @@
-import type { EffectTerms, Head } from '../protocol/index.js'
+import type { EffectTerms, Head, Seen } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { Budget, type Share } from './budget.js'
-import { type Held, tell } from './context.js'
+import { tell } from './context.js'
 import type { Core } from './core.js'
 import type { RuntimeEffect } from './effect.js'
 import { SETTLEMENTS_AT_ONCE } from './handlers.js'
@@ -32,6 +32,8 @@ const DUE_ELSEWHERE_MS = 100
 
 /** How many entries whose turn it is to choose from, where those that nobody has begun are wanted. */
 const HEADS_IN_SIGHT = 64
+
+const WORK = 'there may be work'
 
 const JOURNAL_RETRY = { retryFirstMs: 100, retryLongestMs: 5_000 }
 
@@ -76,7 +78,7 @@ export class Worker<Tx> {
     this.#lostHandlers = new LostHandlers(core, {
       terms: this.#terms,
       stopping: this.#stopping.signal,
-      onNothingLeft: () => this.#wake.abort(),
+      onNothingLeft: () => this.#lookNow(),
     })
     this.#hasTurns = [...effects.values()].some((effect) => effect.serializeBy !== undefined)
   }
@@ -87,7 +89,7 @@ export class Worker<Tx> {
     // Stopped meanwhile: nobody would end what begins now.
     if (this.#stopping.signal.aborted) return
     this.#unsubscribe = this.#core.context.journal.subscribe(() => this.wake())
-    this.#stopping.signal.addEventListener('abort', () => this.#wake.abort(), { once: true })
+    this.#stopping.signal.addEventListener('abort', () => this.#lookNow(), { once: true })
     this.#looping = this.#loop()
   }
 
@@ -103,7 +105,12 @@ export class Worker<Tx> {
   /** Something may be due: look now, and often for a while. */
   wake(): void {
     this.#noteActivity()
-    this.#wake.abort()
+    this.#lookNow()
+  }
+
+  // With a reason: without one, each abort makes a DOMException, with its stack.
+  #lookNow(): void {
+    this.#wake.abort(WORK)
   }
 
   async #loop(): Promise<void> {
@@ -173,7 +180,7 @@ export class Worker<Tx> {
     const askedAtMs = clock.monotonicMs()
     const answered = this.#budget.ask(share, limit)
     const claimed = await journal.claimDue(share.terms, limit, share.first).finally(answered)
-    for (const seen of claimed) this.#take(seen.entry, (effect) => this.#carry(effect, { ...seen, askedAtMs }))
+    for (const seen of claimed) this.#take(seen.entry, (effect) => this.#carry(effect, seen, askedAtMs))
     return claimed.length
   }
 
@@ -210,21 +217,22 @@ export class Worker<Tx> {
     const effect = effects.get(entry.effect)
     if (effect === undefined) return
     const giveBack = this.#budget.take(effect)
-    const underWay = work(effect)
-      .then(() => undefined)
-      .catch((error: unknown) => tell(() => hooks.onError?.(error)))
-      .finally(() => {
-        giveBack()
-        this.#underWay.delete(underWay)
-        this.#tellEnd()
-        // Whatever was held back may have a place now, and whatever waited for a turn may have it.
-        if (this.#isHeldBack || thenLooks) this.#wake.abort()
-      })
+    const end = (): void => {
+      giveBack()
+      this.#underWay.delete(underWay)
+      this.#tellEnd()
+      // Whatever was held back may have a place now, and whatever waited for a turn may have it.
+      if (this.#isHeldBack || thenLooks) this.#lookNow()
+    }
+    const underWay = work(effect).then(end, (error: unknown) => {
+      tell(() => hooks.onError?.(error))
+      end()
+    })
     this.#underWay.add(underWay)
   }
 
-  async #carry(effect: RuntimeEffect<Tx>, held: Held): Promise<void> {
-    const carried = await this.#core.carry(effect, { ...held, keepsLimits: true })
+  async #carry(effect: RuntimeEffect<Tx>, { entry, nowMs }: Seen, askedAtMs: number): Promise<void> {
+    const carried = await this.#core.carry(effect, { entry, nowMs, askedAtMs, keepsLimits: true })
     if (carried === null || carried.settlement === null) return
     this.#unsettled++
     void carried.settlement.finally(() => {
@@ -251,7 +259,7 @@ export class Worker<Tx> {
         if (claimed?.claimed !== true) return false
         callComesOrNot()
         this.#noteActivity()
-        await this.#carry(effect, { ...claimed, askedAtMs })
+        await this.#carry(effect, claimed, askedAtMs)
         this.#noteActivity()
         return true
       })

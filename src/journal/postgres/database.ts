@@ -58,8 +58,11 @@ export class Database {
   }
 
   async #run(statement: Statement, values: unknown[], on: Queryable): Promise<Row[]> {
-    const named = this.#prepared ? { name: statement.name } : {}
-    const config: QueryConfig = { ...named, text: statement.text, values, rowMode: 'array', types: AS_TEXT }
+    const { name, text } = statement
+    // Written out: with a spread, it costs `pg` several times as much to read.
+    const config: QueryConfig = this.#prepared
+      ? { name, text, values, rowMode: 'array', types: AS_TEXT }
+      : { text, values, rowMode: 'array', types: AS_TEXT }
     const result = await on.query(config)
     return result.rows as Row[]
   }

@@ -1,4 +1,4 @@
-import { changed, NOW, NOW_MICROS } from '../row.js'
+import { changed, changedOne, NOW } from '../row.js'
 import { jsonList, type StatementFor } from '../statement.js'
 
 /**
@@ -14,7 +14,7 @@ import { jsonList, type StatementFor } from '../statement.js'
  * By subscript, not by a join with the kinds: rows have to be written in the order given.
  */
 export const beginEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_4',
+  name: 'counterfoil_begin_5',
   text: `
 WITH batch AS (
   INSERT INTO ${schema}.batches (id, due_at, ids)
@@ -53,7 +53,7 @@ ${changed('created', '$1')}`,
  * id of the batch. The row as above; none where there is such an entry already.
  */
 export const beginEntry: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_one_2',
+  name: 'counterfoil_begin_one_3',
   text: `
 WITH batch AS (
   INSERT INTO ${schema}.batches (id, due_at, ids)
@@ -74,7 +74,7 @@ INSERT INTO ${schema}.entries AS e (
   ${NOW}, ${NOW}
 )
 ON CONFLICT (id) DO NOTHING
-RETURNING 1, ${NOW_MICROS}, NULL`,
+RETURNING ${changedOne()}`,
 })
 
 /**

@@ -1,4 +1,4 @@
-import { changed, NOW, NOW_MICROS } from '../row.js'
+import { changed, changedOne, NOW } from '../row.js'
 import { expectFew, jsonList, type StatementFor } from '../statement.js'
 
 /** Wakes whoever waits for the entry at alias `e`. */
@@ -19,7 +19,7 @@ function told(channel: string): string {
  * while it commits, so that commits go one after another.
  */
 export const writeChanges: StatementFor = (schema) => ({
-  name: 'counterfoil_write_4',
+  name: 'counterfoil_write_5',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET
@@ -92,7 +92,7 @@ function succeeded(receipt: string, externalId: string): string {
  * One row, as of `writeChanges`.
  */
 export const writeSuccesses: StatementFor = (schema) => ({
-  name: 'counterfoil_succeed_3',
+  name: 'counterfoil_succeed_4',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET ${succeeded('w.receipt', 'w.external_id')}
@@ -111,9 +111,9 @@ ${changed('changed', '$1')}`,
  * above; none where the holder is stale.
  */
 export const writeSuccess: StatementFor = (schema) => ({
-  name: 'counterfoil_succeed_one_2',
+  name: 'counterfoil_succeed_one_3',
   text: `
 UPDATE ${schema}.entries AS e SET ${succeeded('$4::json', '$5::text')}
 WHERE e.id = $1::uuid AND e.fence = $2::bigint AND e.owner = $3::text
-RETURNING 1, ${NOW_MICROS}, NULL, ${told('$6')}`,
+RETURNING ${changedOne(told('$6'))}`,
 })
