@@ -18,7 +18,7 @@ export async function measureClient(
     // Before the warming: the first change of a page after a checkpoint writes the page whole, which one in some minutes does.
     await ground.postgres.admin.query('CHECKPOINT')
     const many = outstanding(system, callers)
-    if (many < WARMING_CALLERS) await client.warm(WARMING_CALLERS, times.warmMs)
+    if (!system.isQueue && many < WARMING_CALLERS) await client.warm(WARMING_CALLERS, times.warmMs)
     await client.warm(many, times.warmMs)
     const before = await ground.postgres.meter.read()
     const measured = await client.measure(many, times.measureMs)

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { describePromise, promisesOf } from './promises.js'
 import { CHECKED, checkedOf, figuresOf, HEAD, titleOf } from './report/table.js'
 import type { Results } from './results.js'
+import { WARM_MS } from './sample.js'
 
 function pageOf(run: Results): string {
   const waits = [...new Set(run.rows.map(({ gatewayMs }) => gatewayMs))]
@@ -42,9 +43,10 @@ const BOUNDS = `## Where the time goes
 At saturation the processors are the bound, not the disk: the commits are shared until they weigh nothing, and what an
 effect costs is its client's and its database's CPU in the tables. \`npm run bench -- --systems counterfoil --callers 256
 --profile FOLDER\` writes CPU profiles of the client. In their order: system calls that send (to the service, mostly),
-collecting garbage, Node's HTTP client, and then our own: two statements' parameters and rows, the hashes that name an
-effect, canonical JSON, the forms of an entry. What the form by hand saves is the fingerprint of the input, the fence and
-the owner, deadlines, and the check of every row against the rules of its state.
+collecting garbage, Node's HTTP client, and then our own: two statements' parameters, the hashes that name an effect,
+canonical JSON, the forms of an entry. The garbage is half of what the form by hand saves: V8 copies whatever waits with
+an effect under way, its entry, its deadlines, its promises, each time it collects. The rest is the fingerprint of the
+input, the fence and the owner, and in the database the check of every row against the rules of its state.
 
 With one caller an effect is its two statements, one after the other: each waits for the disk and for its way through the
 server, which the columns of a row, the rules that it is checked against, and the note of what is under way make longer
@@ -73,7 +75,7 @@ function circumstances({ measuredAt, machine, versions, settings, run, leftOut }
   const { cpu, cores, memoryGiB, platform, loadBefore, loadAfter } = machine
   return [
     `* ${measuredAt.slice(0, 10)}: ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}; the load average was ${loadBefore.toFixed(1)} before and ${loadAfter.toFixed(1)} after.`,
-    `* ${run.rounds} rounds of ${run.seconds} s for each cell, in another order each time (seed ${run.seed}).`,
+    `* ${run.rounds} rounds of ${run.seconds} s for each cell, in another order each time (seed ${run.seed}), each in a process that has worked for ${WARM_MS / 1000} s.`,
     `* ${pairs(versions)}.`,
     `* PostgreSQL: ${pairs(settings)}.`,
     ...leftOut.map(({ system, why }) => `* Not measured: ${system}: ${why}.`),

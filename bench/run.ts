@@ -2,7 +2,7 @@ import type { BenchOptions } from './arguments.js'
 import { measureClient } from './cell.js'
 import type { Ground } from './ground.js'
 import { measurePgbench } from './pgbench.js'
-import type { Cell, Sample, Times } from './sample.js'
+import { type Cell, QUICK_WARM_MS, type Sample, type Times, WARM_MS } from './sample.js'
 import { median, spread } from './statistics.js'
 import type { System } from './system.js'
 
@@ -14,13 +14,6 @@ export interface Row extends Sample {
   /** Half the distance from the slowest to the fastest round, as a part of the median. */
   readonly spread: number
 }
-
-/**
- * Until V8 has compiled what runs: before, a process spends as much on that as on the effects, and the more code a system
- * has, the more. A process that serves customers has long passed that.
- */
-const WARM_MS = 2_500
-const QUICK_WARM_MS = 1_000
 
 /** Measures every cell in every round. Rounds are interleaved, so that what else the machine does strikes all alike. */
 export async function runCells(

@@ -8,6 +8,13 @@ export interface Cell {
   readonly gatewayMs: number
 }
 
+/**
+ * Until V8 has compiled what runs: before, a process spends as much on that as on the effects, and the more code a system
+ * has, the more. A process that serves customers has long passed that.
+ */
+export const WARM_MS = 2_500
+export const QUICK_WARM_MS = 1_000
+
 export interface Times {
   readonly warmMs: number
   readonly measureMs: number
