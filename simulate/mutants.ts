@@ -44,8 +44,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the lease is measured from after the claim',
     file: 'engine/worker',
-    code: 'this.#carry(effect, { ...seen, askedAtMs })',
-    mutation: 'this.#carry(effect, { ...seen, askedAtMs: clock.monotonicMs() })',
+    code: 'this.#carry(effect, seen, askedAtMs)',
+    mutation: 'this.#carry(effect, seen, clock.monotonicMs())',
     breaks: ['P3', 'P2', 'P1'],
     withinSeeds: 1_000,
   },

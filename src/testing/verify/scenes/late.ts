@@ -7,8 +7,10 @@ import type { StageWorker } from '../worker.js'
 
 /** What the engine gives a call's code after the deadline to stop by itself, and a little for a slow machine. */
 const STOP_MS = 400
-/** How long to look whether something is sent again. */
+/** How long to look whether something is sent again, from when the call's code has ended. */
 const LOOK_AFTER_MS = 700
+/** For as long as that its code may take to notice that its connection is gone, on whatever machine. */
+const NOTICE_MS = 5_000
 
 /** The request is held until the client has given up, and reaches the service only then. */
 export async function lateCommit(scenery: Scenery): Promise<readonly Check[]> {
@@ -63,8 +65,12 @@ async function meetDeadline(stage: Stage, worker: StageWorker, held: SeenRequest
   stage.clock.freeze()
   // Whoever has retries of its own sends again now.
   worker.gate.cut(held)
-  if (!ended || connected) await real.sleep(LOOK_AFTER_MS)
-  const late = worker.gate.requests.filter((request) => request.late && request.during === call)
+  const isLate = (request: SeenRequest): boolean => request.late && request.during === call
+  if (!ended || connected) {
+    const quiet = call.done.then(() => real.sleep(LOOK_AFTER_MS))
+    await Promise.race([worker.gate.until(isLate), quiet, real.sleep(NOTICE_MS)])
+  }
+  const late = worker.gate.requests.filter(isLate)
   if (late.length > 0) {
     return broken(
       'stops_at_deadline',
