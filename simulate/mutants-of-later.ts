@@ -141,8 +141,8 @@ export const MUTANTS_OF_LATER: readonly Mutant[] = [
   {
     name: 'two deliveries of one message do not wait for each other',
     file: 'journal/memory/inbox',
-    code: 'await this.#free(message.id, tx)',
-    mutation: 'await null',
+    code: 'let holder = this.#holder(message.id, tx);',
+    mutation: 'let holder = null;',
     breaks: ['I11'],
     withinSeeds: 1_000,
   },

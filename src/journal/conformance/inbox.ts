@@ -116,6 +116,22 @@ export function inboxCases<Tx>(): ConformanceCase<Tx>[] {
       },
     },
     {
+      name: 'all who come at once are told what was committed, and never what is not yet',
+      run: async ({ journal, transaction }, world) => {
+        const message = messageOf(world)
+        const told: unknown[] = []
+        const all = Array.from({ length: 6 }, () =>
+          transaction(async (tx) => {
+            const taken = await journal.inbox.take(tx, message)
+            if (taken.first) await journal.inbox.decide(tx, message.id, 'decided')
+            else told.push(taken.result)
+          }),
+        )
+        await Promise.all(all)
+        assert.deepEqual(told, Array(5).fill('decided'))
+      },
+    },
+    {
       name: 'effects that are enqueued with a message exist if it was received, and only then',
       run: async (subject, world) => {
         const { journal, transaction } = subject

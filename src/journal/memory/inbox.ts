@@ -22,7 +22,10 @@ export class MemoryInbox implements InboxStore<MemoryTransaction> {
   }
 
   async take(tx: MemoryTransaction, message: InboxMessage): Promise<Taken> {
-    await this.#free(message.id, tx)
+    // Looked at last without a wait: of two who come at once, the second must not take what the first has not committed.
+    for (let holder = this.#holder(message.id, tx); holder !== null; holder = this.#holder(message.id, tx)) {
+      await tx.waitFor(holder, `message ${message.id}`)
+    }
     tx.assertOpen()
     const kept = this.#taken.get(message.id)?.row ?? this.#kept.get(message.id)
     if (kept !== undefined && kept.receivedAtMs !== null) {
@@ -36,7 +39,9 @@ export class MemoryInbox implements InboxStore<MemoryTransaction> {
     }
     const taken = { tx, row }
     this.#taken.set(message.id, taken)
-    void tx.ended.then(() => this.#taken.delete(message.id))
+    void tx.ended.then(() => {
+      if (this.#taken.get(message.id) === taken) this.#taken.delete(message.id)
+    })
     tx.onCommit(() => this.#kept.set(message.id, taken.row))
     return { first: true }
   }
@@ -63,7 +68,7 @@ export class MemoryInbox implements InboxStore<MemoryTransaction> {
   }
 
   async #unlessReceived(message: InboxMessage, change: (kept: Kept) => Kept): Promise<Failing | null> {
-    await this.#free(message.id, null)
+    for (let holder = this.#holder(message.id); holder !== null; holder = this.#holder(message.id)) await holder.ended
     const kept = this.#kept.get(message.id) ?? this.#unreceived(message)
     if (kept.receivedAtMs !== null) return null
     const after = { ...change(kept), expiresAtMs: this.#clock.wallMs() + message.retentionMs }
@@ -93,11 +98,9 @@ export class MemoryInbox implements InboxStore<MemoryTransaction> {
     return { expiresAtMs, begun: 0, reason: null, receivedAtMs: null, result: undefined }
   }
 
-  async #free(id: string, tx: MemoryTransaction | null): Promise<void> {
-    for (;;) {
-      const holder = this.#taken.get(id)?.tx
-      if (holder === undefined || holder === tx) return
-      await (tx === null ? holder.ended : tx.waitFor(holder, `message ${id}`))
-    }
+  /** The transaction that has taken it, if that is another one. */
+  #holder(id: string, tx?: MemoryTransaction): MemoryTransaction | null {
+    const holder = this.#taken.get(id)?.tx
+    return holder === undefined || holder === tx ? null : holder
   }
 }
