@@ -7,6 +7,9 @@ import type { ClientOrder, DuplicatesAnswered, Measured } from './client-channel
 /** How long to wait for a client that closes its system before it is ended. */
 const CLOSE_MS = 10_000
 
+/** Many times what the longest order takes. */
+const ANSWER_MS = 120_000
+
 type Opening = Omit<Extract<ClientOrder, { do: 'open' }>, 'do'>
 
 /** The client's process, from outside. */
@@ -61,7 +64,19 @@ export class ClientProcess {
     clearTimeout(late)
   }
 
-  #ask(order: ClientOrder): Promise<unknown> {
-    return ask(this.#child, order)
+  /** @throws {Error} where no answer comes: a system that has lost an order would have the whole run wait for it. */
+  async #ask(order: ClientOrder): Promise<unknown> {
+    let timer: NodeJS.Timeout | undefined
+    const tooLong = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.kill()
+        reject(new Error(`The client did not end ${JSON.stringify(order)} within ${ANSWER_MS / 1000} s.`))
+      }, ANSWER_MS)
+    })
+    try {
+      return await Promise.race([ask(this.#child, order), tooLong])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }
