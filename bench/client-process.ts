@@ -7,7 +7,7 @@ import type { ClientOrder, DuplicatesAnswered, Measured } from './client-channel
 /** How long to wait for a client that closes its system before it is ended. */
 const CLOSE_MS = 10_000
 
-/** Many times what the longest order takes. */
+/** Beyond the time that an order itself names: many times what any of them takes. */
 const ANSWER_MS = 120_000
 
 type Opening = Omit<Extract<ClientOrder, { do: 'open' }>, 'do'>
@@ -66,12 +66,13 @@ export class ClientProcess {
 
   /** @throws {Error} where no answer comes: a system that has lost an order would have the whole run wait for it. */
   async #ask(order: ClientOrder): Promise<unknown> {
+    const patienceMs = ANSWER_MS + ('forMs' in order ? order.forMs : 0)
     let timer: NodeJS.Timeout | undefined
     const tooLong = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         this.kill()
-        reject(new Error(`The client did not end ${JSON.stringify(order)} within ${ANSWER_MS / 1000} s.`))
-      }, ANSWER_MS)
+        reject(new Error(`The client did not end ${JSON.stringify(order)} within ${patienceMs / 1000} s.`))
+      }, patienceMs)
     })
     try {
       return await Promise.race([ask(this.#child, order), tooLong])

@@ -44,7 +44,7 @@ At saturation the processors are the bound, not the disk: the commits are shared
 effect costs is its client's and its database's CPU in the tables. \`npm run bench -- --systems counterfoil --callers 256
 --profile FOLDER\` writes CPU profiles of the client. In their order: system calls that send (to the service, mostly),
 collecting garbage, Node's HTTP client, and then our own: two statements' parameters, the hashes that name an effect,
-canonical JSON, the forms of an entry. The garbage is half of what the form by hand saves: V8 copies whatever waits with
+canonical JSON, the forms of an entry. The garbage is a large part of what the form by hand saves: V8 copies whatever waits with
 an effect under way, its entry, its deadlines, its promises, each time it collects. The rest is the fingerprint of the
 input, the fence and the owner, and in the database the check of every row against the rules of its state.
 

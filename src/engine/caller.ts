@@ -13,8 +13,8 @@ export interface Answering {
 /**
  * One who has asked for an effect: waits for its drive, no longer than he likes to, and is answered once.
  *
- * Every effect comes through here. A promise of the drive's, and a race of it against the time, would cost the process
- * more than the drive itself.
+ * Every effect comes through here, so it is no race of a promise of the drive's against the time: what those hold waits
+ * with each effect, and is copied by each collection of garbage.
  */
 export class Caller<Tx> implements Waiting {
   readonly #drive: Drive<Tx>

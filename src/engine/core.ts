@@ -61,8 +61,10 @@ export class Core<Tx> {
    * due then and there is one here, runs on its own (P8): `settlement` resolves when its first run is over, and never rejects.
    */
   carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Carried | null> {
+    const carrying = new Holder(this.context, effect, this.#write).carry(held)
+    // Only once there is something whose end will be noted.
     this.#underWay.begin()
-    return new Holder(this.context, effect, this.#write).carry(held).then(this.#noteCarried, this.#noteFailed)
+    return carrying.then(this.#noteCarried, this.#noteFailed)
   }
 
   readonly #noteCarried = (after: Seen | null): Carried | null => {

@@ -26,7 +26,7 @@ export interface CallTime {
 export class TimedCall implements Call {
   /**
    * A property of each call's own, which a copy of it (`{ ...call }`) takes along, unlike a getter of the class; and
-   * one getter for all, unlike that of an object literal, which costs each call ten times as much (3 microseconds).
+   * one getter for all, unlike that of an object literal, which V8 makes anew for each call, with a shape of its own.
    */
   static readonly #signal: PropertyDescriptor & ThisType<TimedCall> = {
     enumerable: true,

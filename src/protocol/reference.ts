@@ -44,7 +44,7 @@ interface Parts {
   readonly tag: string
 }
 
-// A process asks for the same ones over and over, and they are half of what its names cost an effect.
+// A process asks for the same ones over and over.
 let last = newParts('', '')
 
 function partsOf(namespace: string, effect: string): Parts {
@@ -70,7 +70,7 @@ const uuid = Buffer.alloc(36, HYPHEN)
 
 /**
  * Written into one buffer and read out of it whole: a text that is put together of parts would be joined anew by
- * whoever first compares or sends it, which costs more than the hash.
+ * whoever first compares or sends it.
  */
 function uuidOf(json: string): string {
   const hex = hash('sha256', json, 'hex')

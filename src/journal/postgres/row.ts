@@ -136,8 +136,8 @@ export function byId(rows: readonly (readonly Text[])[]): Map<string, Seen> {
 
 /**
  * The end of a statement that tells what it changed: how many entries, the journal's clock in microseconds, and their
- * ids where they are not all that were asked for. In one text, with commas between: a row for each entry costs both ends
- * more than what is written, and `pg` takes longer over each further column of a result than over the statement.
+ * ids where they are not all that were asked for. In one text, with commas between: a row for each entry, or the ids
+ * every time, would cost both ends more, and `pg` makes an object of the columns for each result.
  * `table`: what it changed; `ids`: the parameter.
  */
 export function changed(table: string, ids: string): string {
