@@ -119,6 +119,11 @@ export class Stage implements Ground {
     return this.workers.some((worker) => worker.alive && (worker.watch.busy || worker.gate.busy))
   }
 
+  /** Whether a call's time is over, and its function has a moment to stop in. */
+  get #givenUp(): boolean {
+    return this.workers.some(({ alive, watch }) => alive && watch.givenUp)
+  }
+
   /**
    * Lets time pass until `done`: whenever nobody works, up to the next thing that is due. False: it was not done within
    * any time that makes sense.
@@ -157,13 +162,17 @@ export class Stage implements Ground {
     })
   }
 
-  /** Waits until the engine has written down what came of its call, and the entry is in doubt or at rest. */
+  /**
+   * Waits until the engine has written down what came of its call, and the entry is in doubt or at rest. No time passes
+   * for it, but for what a function that does not stop is given to stop in.
+   */
   async untilRecorded(): Promise<void> {
     const { real } = this.subject
     const giveUpAtMs = real.monotonicMs() + STUCK_MS
     for (;;) {
       const state = (await this.entry())?.state
       if ((state !== undefined && state !== 'executing') || real.monotonicMs() > giveUpAtMs) return
+      if (this.#givenUp) this.clock.jump(this.clock.nextInMs() ?? 0)
       await real.sleep(1)
     }
   }
@@ -190,8 +199,7 @@ export class Stage implements Ground {
   /** Until somebody may act on the entry, by the journal's clock; null where nothing is to come. */
   async #dueInMs(): Promise<number | null> {
     const entry = await this.entry()
-    // The engine has given a call up, and gives its function a moment to stop.
-    if (this.workers.some(({ alive, watch }) => alive && watch.givenUp)) return this.clock.nextInMs()
+    if (this.#givenUp) return this.clock.nextInMs()
     if (entry === null || (entry.dueAtMs === null && entry.leaseUntilMs === null)) return null
     const nowMs = this.clock.wallMs()
     const dueInMs = Math.max(entry.dueAtMs ?? nowMs, entry.leaseUntilMs ?? nowMs) - nowMs

@@ -58,11 +58,12 @@ async function meetDeadline(stage: Stage, worker: StageWorker, held: SeenRequest
   const { real } = stage.subject
   stage.clock.flow()
   await Promise.race([aborted(call.call.signal), call.done])
+  // The engine's time stands from here on: a look-up that had begun would be taken for the sender of what comes late.
+  stage.clock.freeze()
   await Promise.race([call.done, real.sleep(STOP_MS)])
   const ended = call.ended !== null
   const connected = !held.clientGone
   await stage.untilRecorded()
-  stage.clock.freeze()
   // Whoever has retries of its own sends again now.
   worker.gate.cut(held)
   const isLate = (request: SeenRequest): boolean => request.late && request.during === call
