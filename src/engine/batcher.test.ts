@@ -35,7 +35,7 @@ function stage(maxUnderWay = 3) {
   const batcher = new Batcher<string, string>(
     (items) =>
       new Promise((resolve) => batches.push({ items, end: () => resolve(items.map((each) => each.toUpperCase())) })),
-    { clock: time.clock, maxItems: 10, stallMs: 50, maxUnderWay },
+    { clock: time.clock, maxItems: 10, besideItems: 5, stallMs: 50, maxUnderWay },
   )
   const taken = () => batches.map(({ items }) => items.join(''))
   return { time, batches, batcher, taken }
@@ -78,6 +78,49 @@ describe('a batcher', () => {
     batches[2]?.end()
     batches[0]?.end()
     expect(await Promise.all([third, stuck])).toEqual(['C', 'A'])
+    expect(time.pending).toBe(0)
+  })
+
+  it('sends a second batch beside the first where many wait, and no third', async () => {
+    const { batcher, batches, taken, time } = stage()
+    const all = [batcher.add('a')]
+    await turn()
+    for (const each of 'bcde') all.push(batcher.add(each))
+    await turn()
+    expect(taken()).toEqual(['a'])
+    all.push(batcher.add('f'))
+    await turn()
+    expect(taken()).toEqual(['a', 'bcdef'])
+    for (const each of 'ghijkl') all.push(batcher.add(each))
+    await turn()
+    expect(taken()).toEqual(['a', 'bcdef'])
+    batches[1]?.end()
+    await turn()
+    expect(taken()).toEqual(['a', 'bcdef', 'ghijkl'])
+    batches[0]?.end()
+    batches[2]?.end()
+    expect((await Promise.all(all)).join('')).toBe('ABCDEFGHIJKL')
+    expect(time.pending).toBe(0)
+  })
+
+  it('lets nobody wait for a stalled batch that has another beside it', async () => {
+    const { batcher, batches, taken, time } = stage()
+    const all = [batcher.add('a')]
+    await turn()
+    for (const each of 'bcdef') all.push(batcher.add(each))
+    await turn()
+    all.push(batcher.add('g'))
+    await turn()
+    expect(taken()).toEqual(['a', 'bcdef'])
+    batches[1]?.end()
+    await turn()
+    expect(taken()).toEqual(['a', 'bcdef'])
+    time.fire()
+    await turn()
+    expect(taken()).toEqual(['a', 'bcdef', 'g'])
+    batches[2]?.end()
+    batches[0]?.end()
+    expect((await Promise.all(all)).join('')).toBe('ABCDEFG')
     expect(time.pending).toBe(0)
   })
 

@@ -12,28 +12,33 @@ export interface BatcherTerms {
   readonly maxItems: number
   /** A batch that takes longer waits for something: a row that another transaction has, a server that is away. */
   readonly stallMs: number
+  /** So many share a commit well enough: while they wait, a second batch goes beside the one under way. */
+  readonly besideItems: number
   /** Batches under way at most, those that wait among them. */
   readonly maxUnderWay: number
 }
+
+/** Of those that do not stall. More would share what one commit can carry, and what the database gains by it is gone. */
+const SIDE_BY_SIDE = 2
 
 /**
  * Lets concurrent callers share one statement and one commit: a lone caller goes at once, and while its batch is under
  * way the next one forms. Nobody goes on before the batch with its own item is done.
  *
- * One batch at a time, since two would share what one commit can carry. But a batch waits as a whole for a row of its
- * that is locked (the key stands in an open transaction of the application's): the next one goes beside it then.
+ * One batch at a time, since two would share what one commit can carry, until there are many for each: then a second
+ * one fills the time in which this process would wait for the first. And a batch waits as a whole for a row of its that
+ * is locked (the key stands in an open transaction of the application's): the next one goes beside it then.
  */
 export class Batcher<Item, Result> {
   readonly #run: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>
   readonly #terms: BatcherTerms
   #waiting: Waiting<Item, Result>[] = []
   #underWay = 0
-  /** Of those under way: how many have taken longer than `stallMs`. */
-  #stalled = 0
+  /** Those under way that have not taken longer than `stallMs`, the oldest first. */
+  readonly #running: UnderWay[] = []
   #scheduled = false
-  /** Of those under way, the one that has not stalled; null where there is none. */
-  #newest: UnderWay | null = null
-  #cancelWatch: (() => void) | null = null
+  #watched: UnderWay | null = null
+  #cancelWatch: () => void = () => undefined
 
   /** `run` answers in the order of its items; an `Error` in a place fails that item alone. */
   constructor(run: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>, terms: BatcherTerms) {
@@ -64,13 +69,16 @@ export class Batcher<Item, Result> {
   }
 
   #mayGo(): boolean {
-    return this.#underWay === this.#stalled && this.#underWay < this.#terms.maxUnderWay
+    const running = this.#running.length
+    const { besideItems, maxUnderWay } = this.#terms
+    if (this.#underWay >= maxUnderWay) return false
+    return running === 0 || (running < SIDE_BY_SIDE && this.#waiting.length >= besideItems)
   }
 
   async #flush(): Promise<void> {
     const batch = this.#waiting.splice(0, this.#terms.maxItems)
-    const begun: UnderWay = { atMs: this.#terms.clock.monotonicMs(), hasStalled: false }
-    this.#newest = begun
+    const begun: UnderWay = { atMs: this.#terms.clock.monotonicMs() }
+    this.#running.push(begun)
     this.#underWay++
     try {
       const results = await this.#run(batch.map((each) => each.item))
@@ -90,34 +98,35 @@ export class Batcher<Item, Result> {
 
   #end(batch: UnderWay): void {
     this.#underWay--
-    if (batch.hasStalled) this.#stalled--
-    if (batch !== this.#newest) return
-    this.#newest = null
-    this.#stopWatching()
+    this.#runsNoMore(batch)
+    if (batch === this.#watched) this.#stopWatching()
   }
 
-  /** Somebody waits for the newest batch: should it stall, he goes on without it. A lone caller needs no such timer. */
+  #runsNoMore(batch: UnderWay): void {
+    const place = this.#running.indexOf(batch)
+    if (place !== -1) this.#running.splice(place, 1)
+  }
+
+  /** Somebody waits for the oldest batch: should it stall, he goes on without it. A lone caller needs no such timer. */
   #watch(): void {
-    const batch = this.#newest
-    if (batch === null || batch.hasStalled || this.#cancelWatch !== null) return
+    const [oldest] = this.#running
+    if (oldest === undefined || this.#watched !== null) return
     const { clock, stallMs } = this.#terms
-    this.#cancelWatch = clock.schedule(Math.max(0, batch.atMs + stallMs - clock.monotonicMs()), () => {
-      this.#cancelWatch = null
-      batch.hasStalled = true
-      this.#stalled++
+    this.#watched = oldest
+    this.#cancelWatch = clock.schedule(Math.max(0, oldest.atMs + stallMs - clock.monotonicMs()), () => {
+      this.#watched = null
+      this.#runsNoMore(oldest)
       this.#schedule()
     })
   }
 
   #stopWatching(): void {
-    this.#cancelWatch?.()
-    this.#cancelWatch = null
+    this.#watched = null
+    this.#cancelWatch()
   }
 }
 
 /** A batch under way. */
 interface UnderWay {
   readonly atMs: number
-  /** It has taken longer than `stallMs`. */
-  hasStalled: boolean
 }

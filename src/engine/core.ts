@@ -13,6 +13,9 @@ import { Waiters } from './waiters.js'
 /** Rows in one statement: enough that one commit serves many callers, few enough that its plan stays flat. */
 const BATCH_ROWS = 256
 
+/** So many rows share a commit, that each one's part of it is little beside what the row itself costs. */
+const BESIDE_ROWS = 48
+
 /** Many times what a commit takes; the next batch goes beside one that takes longer. */
 const STALL_MS = 50
 
@@ -40,7 +43,13 @@ export class Core<Tx> {
     this.slots = new Slots(maxUnderWay)
     this.handlers = new Handlers(context)
     this.waiters = new Waiters(context.journal, context.clock, (error) => context.hooks.onError?.(error))
-    const terms = { clock: context.clock, maxItems: BATCH_ROWS, stallMs: STALL_MS, maxUnderWay: BATCHES_UNDER_WAY }
+    const terms = {
+      clock: context.clock,
+      maxItems: BATCH_ROWS,
+      besideItems: BESIDE_ROWS,
+      stallMs: STALL_MS,
+      maxUnderWay: BATCHES_UNDER_WAY,
+    }
     this.#begins = new Batcher<Renewal, Begun>((items) => context.journal.begin(items), terms)
     this.#writes = new Batcher<JournalWrite, Written>((items) => context.journal.write(items), terms)
   }
