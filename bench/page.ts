@@ -1,5 +1,6 @@
 // `npm run bench:doc -- results.json`: docs/performance.md, from the figures of one run.
 import { readFile, writeFile } from 'node:fs/promises'
+import { NODE_SETTINGS } from './client-process.js'
 import { describePromise, promisesOf } from './promises.js'
 import { CHECKED, checkedOf, figuresOf, HEAD, titleOf } from './report/table.js'
 import type { Results } from './results.js'
@@ -27,8 +28,8 @@ docs/pictures/performance.svg && npm run bench:doc -- results.json\`. Absolute f
 within a table.*
 
 Two durable commits an effect, the intent before the call and the outcome after it, are the price of the promise.
-Concurrent effects of one process share them: what is under way together is one statement and one commit. No timer
-holds any of them back, so that a lone call waits for nobody.`
+Concurrent effects of one process share them: what waits together is one statement and one commit. No timer holds any of
+them back, so that a lone call waits for nobody.`
 
 const COLUMNS = `Effects a second are medians of interleaved rounds, ± half their spread. Latency is what a system adds to the
 bare call (queues answer nobody, so they have none). Statements, commits and bytes of WAL are the database's own count,
@@ -76,6 +77,7 @@ function circumstances({ measuredAt, machine, versions, settings, run, leftOut }
   return [
     `* ${measuredAt.slice(0, 10)}: ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${platform}; the load average was ${loadBefore.toFixed(1)} before and ${loadAfter.toFixed(1)} after.`,
     `* ${run.rounds} rounds of ${run.seconds} s for each cell, in another order each time (seed ${run.seed}), each in a process that has worked for ${WARM_MS / 1000} s.`,
+    `* Node with \`${NODE_SETTINGS.join(' ')}\` in every client, as suits a service that has hundreds of effects under way.`,
     `* ${pairs(versions)}.`,
     `* PostgreSQL: ${pairs(settings)}.`,
     ...leftOut.map(({ system, why }) => `* Not measured: ${system}: ${why}.`),

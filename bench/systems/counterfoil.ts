@@ -8,6 +8,9 @@ import type { Order, Place, System } from '../system.js'
 
 const CONNECTIONS = 4
 
+/** Places of the dispatcher: an effect keeps its place until its outcome is written, long after its caller has gone on. */
+const placesFor = (callers: number): number => Math.max(32, 4 * callers)
+
 /** `perform`: now, once, with the receipt. */
 export const counterfoilPerform: System = {
   name: 'counterfoil',
@@ -101,7 +104,7 @@ function counterfoilIn({ databaseUrl, callers, ages }: Place, pay: Effect<Order,
   const counterfoil = new Counterfoil({
     journal,
     effects: [pay],
-    concurrency: callers,
+    concurrency: placesFor(callers),
     maxUnderWay: 256,
     retention: ages === true ? RETENTION : {},
   }) as Counterfoil

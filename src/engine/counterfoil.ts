@@ -17,7 +17,7 @@ import { type Context, type Hooks, tell } from './context.js'
 import { Core } from './core.js'
 import { Drives } from './drives.js'
 import { aboveZero, type Effect, type RuntimeEffect } from './effect.js'
-import { type EnqueuedEffect, type EnqueueOptions, enqueuePrepared, tied } from './enqueue.js'
+import { asEnqueued, type EnqueuedEffect, type EnqueueOptions, enqueuedAs, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
 import { startKeepers } from './keepers.js'
 import { type Prepared, prepare } from './prepare.js'
@@ -228,6 +228,7 @@ export class Counterfoil<Tx = unknown> {
   /**
    * Accepts the effect, to be made by a dispatcher (any process that has called `start`): inside your own transaction
    * `tx`, so that it exists if and only if your state does. Enqueueing a known key with the same input adds nothing.
+   * Without a `tx`, the dispatcher of this process may begin it in the same commit (docs/dispatcher.md says when).
    *
    * @throws {KeyReuseError} the key stands for another input. Let it roll your transaction back.
    * @throws {ConfigurationError} `tx` is no open transaction: nothing was written. Await its begin, and await this before its end.
@@ -253,9 +254,15 @@ export class Counterfoil<Tx = unknown> {
     const { journal, namespace } = this.#core.context
     const own = tied(journal, options)
     const prepared = await Promise.all(inputs.map((input) => prepare(effect, namespace, input, 1)))
-    const enqueued = await enqueuePrepared(journal, prepared, own)
     // In the user's transaction they are not there before it has committed, of which only the journal can tell.
-    if (options.tx === undefined) this.#running?.worker.wake()
+    const worker = options.tx === undefined ? this.#running?.worker : undefined
+    if (options.notBefore === undefined) {
+      const intents = prepared.map(({ intent }) => intent)
+      const begun = await worker?.begin(effect, intents)
+      if (begun) return enqueuedAs(journal, prepared, begun.map(asEnqueued))
+    }
+    const enqueued = await enqueuePrepared(journal, prepared, own)
+    worker?.wake()
     return enqueued
   }
 

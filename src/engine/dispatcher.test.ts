@@ -177,6 +177,112 @@ describe('the dispatcher', () => {
     })
   })
 
+  describe('of a process that enqueues in a transaction of its own', () => {
+    /** Counts how entries come to be carried, and lets every call wait until it is told to go on. */
+    async function setUpHeld(definition: Partial<Definition> = {}, concurrency?: number) {
+      const journal = new MemoryJournal({ clock: realClock })
+      const calls: string[] = []
+      const held: (() => void)[] = []
+      const execute = (order: Order) =>
+        new Promise<{ id: string }>((resolve) => {
+          calls.push(order.id)
+          held.push(() => resolve({ id: order.id }))
+        })
+      const key = (order: Order) => order.id
+      const provider: Provider<Order, { id: string }> = { inDoubt: 'park', execute }
+      const effect = defineEffect({ name: 'held', key, provider, ...definition })
+      const effects = [effect]
+      const counterfoil = new Counterfoil<MemoryTransaction>({
+        journal,
+        effects,
+        ...(concurrency === undefined ? {} : { concurrency }),
+      })
+      const elsewhere = new Counterfoil<MemoryTransaction>({ journal, effects })
+      onTestFinished(async () => {
+        const releasing = setInterval(() => {
+          for (const release of held.splice(0)) release()
+        }, 5)
+        await counterfoil.stop()
+        clearInterval(releasing)
+      })
+      const stateOf = (name: string) => journal.entries().find((entry) => entry.key === name)?.state
+      const untilCalled = (name: string) => vi.waitUntil(() => calls.includes(name), { timeout: 5_000, interval: 1 })
+      return { journal, counterfoil, elsewhere, effect, calls, held, stateOf, untilCalled }
+    }
+
+    it('begins what is new in the commit that writes it, where nobody has waited for longer', async () => {
+      const { journal, counterfoil, effect, held, stateOf, untilCalled } = await setUpHeld()
+      await counterfoil.start()
+      const claims = vi.spyOn(journal, 'claimDue')
+      await counterfoil.enqueue(effect, { id: 'new' })
+      expect(stateOf('new')).toBe('executing')
+      await untilCalled('new')
+      held.shift()?.()
+      await vi.waitUntil(() => stateOf('new') === 'succeeded')
+      const claimed = await Promise.all(claims.mock.results.map(({ value }) => value))
+      expect(claimed.flat()).toEqual([])
+    })
+
+    it('tells of a duplicate as ever, and makes nothing of it', async () => {
+      const { counterfoil, effect, calls, untilCalled } = await setUpHeld()
+      await counterfoil.start()
+      const [one, twin] = await counterfoil.enqueueMany(effect, [{ id: 'same' }, { id: 'same' }])
+      await untilCalled('same')
+      const again = await counterfoil.enqueue(effect, { id: 'same' })
+      expect([one?.created, twin?.created, again.created]).toEqual([true, false, false])
+      expect(calls).toEqual(['same'])
+    })
+
+    it('lets what has waited come first', async () => {
+      const { counterfoil, elsewhere, effect, calls, held, untilCalled } = await setUpHeld({}, 1)
+      await elsewhere.enqueueMany(effect, orders(3, 'waiting'))
+      await counterfoil.start()
+      await untilCalled('waiting-0')
+      await counterfoil.enqueue(effect, { id: 'new' })
+      for (let i = 1; i < 4; i++) {
+        held.shift()?.()
+        await vi.waitUntil(() => calls.length > i, { timeout: 5_000, interval: 1 })
+      }
+      expect(calls).toEqual(['waiting-0', 'waiting-1', 'waiting-2', 'new'])
+    })
+
+    it('notices what others have enqueued, however much of its own keeps every place taken', async () => {
+      const { counterfoil, elsewhere, effect, calls, held, untilCalled } = await setUpHeld({}, 1)
+      await counterfoil.start()
+      await counterfoil.enqueue(effect, { id: 'own-0' })
+      await elsewhere.enqueue(effect, { id: 'from elsewhere' })
+      let own = 0
+      const keepingOn = setInterval(() => {
+        held.shift()?.()
+        void counterfoil.enqueue(effect, { id: `own-${++own}` })
+      }, 5)
+      await untilCalled('from elsewhere').finally(() => clearInterval(keepingOn))
+      expect(calls.length).toBeGreaterThan(0)
+    })
+
+    it('carries no more at once than its concurrency, and leaves the rest to whoever has a place', async () => {
+      const { counterfoil, effect, calls, stateOf } = await setUpHeld({}, 3)
+      await counterfoil.start()
+      for (const order of orders(5, 'one')) await counterfoil.enqueue(effect, order)
+      await vi.waitUntil(() => calls.length === 3)
+      expect(stateOf('one-4')).toBe('pending')
+      await realClock.sleep(50)
+      expect(calls).toHaveLength(3)
+    })
+
+    it('lets an effect that is put off, or that has to come in its turn, wait', async () => {
+      const { counterfoil, effect, stateOf } = await setUpHeld()
+      await counterfoil.start()
+      await counterfoil.enqueue(effect, { id: 'later' }, { notBefore: '1h' })
+      expect(stateOf('later')).toBe('pending')
+      const turns = await setUpHeld({ serializeBy: () => 'customer' })
+      await turns.counterfoil.start()
+      await turns.counterfoil.enqueueMany(turns.effect, orders(3))
+      await turns.untilCalled('order-0')
+      expect([turns.stateOf('order-1'), turns.stateOf('order-2')]).toEqual(['pending', 'pending'])
+    })
+  })
+
   it('refuses a concurrency that makes no sense', () => {
     const provider: Provider<Order, { id: string }> = { execute: async ({ id }) => ({ id }), inDoubt: 'park' }
     for (const concurrency of [0, -1, 1.5, Number.NaN]) {

@@ -1,4 +1,5 @@
 import {
+  type Begun,
   ConfigurationError,
   type Duration,
   type Journal,
@@ -51,9 +52,23 @@ export async function enqueuePrepared<Tx>(
 ): Promise<EnqueuedEffect[]> {
   const notBefore = notBeforeOf(options.notBefore)
   const items = prepared.map(({ intent }) => ({ intent, notBefore }))
-  const enqueued = await journal.enqueue(options.tx ?? null, items)
+  return enqueuedAs(journal, prepared, await journal.enqueue(options.tx ?? null, items))
+}
+
+/** What enqueueing has come to, effect by effect. @throws {KeyReuseError} */
+export async function enqueuedAs<Tx>(
+  journal: Journal<Tx>,
+  prepared: readonly Prepared[],
+  enqueued: readonly JournalEnqueued[],
+): Promise<EnqueuedEffect[]> {
   for (const [i, each] of prepared.entries()) await checkReuse(journal, each, enqueued[i])
   return prepared.map(({ intent: { id, reference } }, i) => ({ id, reference, created: enqueued[i]?.created === true }))
+}
+
+/** The same of an effect that has begun at once. */
+export function asEnqueued({ created, entry }: Begun): JournalEnqueued {
+  const { state, generation, fingerprint } = entry
+  return { created, state, generation, fingerprint }
 }
 
 // P7. In the caller's transaction, the error is what makes it roll back.

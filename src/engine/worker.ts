@@ -1,6 +1,7 @@
-import type { EffectTerms, Head, Seen } from '../protocol/index.js'
+import type { Begun, EffectTerms, Head, Intent, Seen } from '../protocol/index.js'
 import { backoffMs } from './backoff.js'
 import { Budget, type Share } from './budget.js'
+import { CatchUp } from './catch-up.js'
 import { tell } from './context.js'
 import type { Core } from './core.js'
 import type { RuntimeEffect } from './effect.js'
@@ -61,6 +62,7 @@ export class Worker<Tx> {
   readonly #stopping = new AbortController()
   /** Whether there was an effect, when last looked, of which nothing might be taken. */
   #isHeldBack = false
+  readonly #catchUp: CatchUp
   /** When there was last something to do, or a wake-up, and when it was last looked aside: on our monotonic clock. */
   #activeAtMs = Number.NEGATIVE_INFINITY
   #lookedAsideAtMs = Number.NEGATIVE_INFINITY
@@ -80,6 +82,7 @@ export class Worker<Tx> {
       stopping: this.#stopping.signal,
       onNothingLeft: () => this.#lookNow(),
     })
+    this.#catchUp = new CatchUp(core.context.clock)
     this.#hasTurns = [...effects.values()].some((effect) => effect.serializeBy !== undefined)
   }
 
@@ -108,6 +111,39 @@ export class Worker<Tx> {
     this.#lookNow()
   }
 
+  /**
+   * Begins effects that are enqueued here in a transaction of their own, in that same commit: a dispatcher that has
+   * nothing else to do would only claim what it has just written, and need a second commit for it.
+   *
+   * Null, and nothing is begun, where they have to wait for their turn, for a place or for their service, or where others
+   * have waited for longer: whoever begins at once may not keep those waiting.
+   */
+  async begin(effect: RuntimeEffect<Tx>, intents: readonly Intent[]): Promise<readonly Begun[] | null> {
+    if (effect.serializeBy !== undefined || this.#freeFor(effect) < intents.length) return null
+    if (this.#isHeldBack || !(await this.#catchUp.soon())) return null
+    // Places may have been taken meanwhile.
+    if (this.#freeFor(effect) < intents.length) return null
+    return Promise.all(intents.map((each) => this.#begin(effect, each)))
+  }
+
+  #freeFor(effect: RuntimeEffect<Tx>): number {
+    return this.#stopping.signal.aborted ? 0 : Math.min(this.#freePlaces(), this.#budget.freeOf(effect))
+  }
+
+  #begin(effect: RuntimeEffect<Tx>, intent: Intent): Promise<Begun> {
+    return new Promise((resolve, reject) => {
+      this.#take({ effect: effect.name }, async () => {
+        const askedAtMs = this.#core.context.clock.monotonicMs()
+        const callComesOrNot = this.#budget.expectCall(effect)
+        const begun = await this.#core.begin({ intent, terms: this.#core.newTerms(effect) }).catch(reject)
+        callComesOrNot()
+        if (begun === undefined) return
+        resolve(begun)
+        if (begun.created) await this.#carry(effect, begun, askedAtMs)
+      })
+    })
+  }
+
   // With a reason: without one, each abort makes a DOMException, with its stack.
   #lookNow(): void {
     this.#wake.abort(WORK)
@@ -131,25 +167,51 @@ export class Worker<Tx> {
 
   /** One look: takes what is due, and says how long nothing more can be expected to be. */
   async #round(): Promise<number> {
-    const free = this.#options.concurrency - this.#underWay.size - this.#waitForHandlers()
-    if (free <= 0) {
+    if (this.#freePlaces() <= 0) {
       const ended = this.#nextEnd()
+      if (this.#catchUp.isCaughtUp && this.#mayLookAside()) await this.#lookForOthers()
       if (this.#lostHandlers.mayLook()) await this.#lostHandlers.take()
       const { clock } = this.#core.context
       await orNullAfter(ended, { clock, delayMs: LOOK_ASIDE_MS, signal: this.#stopping.signal })
       return 0
     }
+    const { taken, tried, isCaughtUp } = await this.#look()
+    const settled = taken + tried === 0 || this.#lostHandlers.mayLook() ? await this.#lostHandlers.take() : 0
+    if (taken + settled > 0) this.#noteActivity()
+    if (tried + settled > 0 || (taken > 0 && !isCaughtUp)) return 0
+    // It got fewer than it asked for: more can be due soon, but is not yet.
+    return taken > 0 ? FIRST_POLL_MS : this.#idleMs()
+  }
+
+  async #look(): Promise<{ readonly taken: number; readonly tried: number; readonly isCaughtUp: boolean }> {
+    this.#catchUp.look()
+    const free = this.#freePlaces()
+    let isCaughtUp = false
     let taken = 0
-    for (const share of this.#budget.shares(free)) taken += await this.#takeDue(share, free - taken)
-    // Whether it is the turn of these shows when they are taken; another process may be acting for their key.
     let tried = 0
-    if (this.#hasTurns || this.#mayLookAside()) {
-      for (const share of this.#budget.shares(free - taken)) tried += await this.#takeHeads(share, free - taken - tried)
-      this.#lookedAsideAtMs = this.#core.context.clock.monotonicMs()
+    try {
+      let leavesNothing = this.#budget.heldBack().length === 0
+      for (const share of this.#budget.shares(free)) {
+        const limit = Math.min(free - taken, share.free())
+        const claimed = await this.#takeDue(share, limit)
+        leavesNothing &&= claimed < limit
+        taken += claimed
+      }
+      // Whether it is the turn of these shows when they are taken; another process may be acting for their key.
+      if (this.#hasTurns || this.#mayLookAside()) {
+        for (const share of this.#budget.shares(free - taken))
+          tried += await this.#takeHeads(share, free - taken - tried)
+        this.#lookedAsideAtMs = this.#core.context.clock.monotonicMs()
+      }
+      isCaughtUp = leavesNothing
+    } finally {
+      this.#catchUp.looked(isCaughtUp)
     }
-    if (taken + tried === 0 || this.#lostHandlers.mayLook()) taken += await this.#lostHandlers.take()
-    if (taken > 0) this.#noteActivity()
-    return taken + tried > 0 ? 0 : this.#idleMs()
+    return { taken, tried, isCaughtUp }
+  }
+
+  #freePlaces(): number {
+    return this.#options.concurrency - this.#underWay.size - this.#waitForHandlers()
   }
 
   /**
@@ -168,14 +230,20 @@ export class Worker<Tx> {
     })
   }
 
+  /** What begins at once could fill every place that gets free, for ever: whatever is due by then comes first. */
+  async #lookForOthers(): Promise<void> {
+    const nextMs = await this.#core.context.journal.nextDueInMs(this.#terms)
+    if (nextMs !== null && nextMs <= 0) this.#catchUp.fallBehind()
+    this.#lookedAsideAtMs = this.#core.context.clock.monotonicMs()
+  }
+
   /** An entry has a `serializeKey` whose effect has none any more only after a change of the program. */
   #mayLookAside(): boolean {
     return this.#core.context.clock.monotonicMs() - this.#lookedAsideAtMs >= LOOK_ASIDE_MS
   }
 
-  async #takeDue(share: Share, places: number): Promise<number> {
+  async #takeDue(share: Share, limit: number): Promise<number> {
     const { journal, clock } = this.#core.context
-    const limit = Math.min(places, share.free())
     if (limit <= 0) return 0
     const askedAtMs = clock.monotonicMs()
     const answered = this.#budget.ask(share, limit)
