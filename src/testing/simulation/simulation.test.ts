@@ -87,17 +87,23 @@ test('a service that breaks its promise is found to be charged twice, and the hi
 
 describe('small worlds', () => {
   const QUICK = SMALL_WORLDS.filter(({ name }) =>
-    /loops find one enqueued key; 2 crashes|^key: .*(one customer; 1 crashes, 0|undo it at once; 0 crashes|transaction is lost; 2 crashes)/.test(
+    /loops find one enqueued key; 2 crashes|^key: .*(one customer; 1 crashes, 0|undo it at once; 0 crashes|message comes .*transaction is lost; 2 crashes)/.test(
       name,
     ),
   )
 
-  test.each(QUICK.map((world) => [world.name, world] as const))('%s: every schedule holds', async (_, world) => {
-    const { violations, complete, states, schedules } = await explore(world)
-    expect(violations).toEqual([])
-    expect(complete).toBe(true)
-    expect(Math.min(states, schedules)).toBeGreaterThan(100)
-  })
+  // So many schedules take as long as the machine is slow.
+  const timeout = 180_000
+  test.each(QUICK.map((world) => [world.name, world] as const))(
+    '%s: every schedule holds',
+    { timeout },
+    async (_, world) => {
+      const { violations, complete, states, schedules } = await explore(world)
+      expect(violations).toEqual([])
+      expect(complete).toBe(true)
+      expect(Math.min(states, schedules)).toBeGreaterThan(100)
+    },
+  )
 
   test('there is one of each capability, one that takes turns, and one that undoes', () => {
     const terms = QUICK.map(({ scenario }) => scenario.terms)
