@@ -53,6 +53,8 @@ export interface System {
   readonly docs: string
   /** Where the effects of its callers stand in line: a queue is kept full, so that it never waits for callers. */
   readonly isQueue: boolean
+  /** It begins at once what it is asked for, with more places than callers: kept full, it would call more at once than others. */
+  readonly beginsAtOnce?: true
   readonly needsRedis?: 'everysec' | 'always'
   readonly needsRestate?: true
   /** It makes no call and runs in no client: the database alone. */
@@ -65,6 +67,6 @@ export interface System {
 }
 
 /** How many effects are asked for at once when the system works on `callers` at a time. */
-export function outstanding(system: Pick<System, 'isQueue'>, callers: number): number {
-  return system.isQueue ? callers * 2 : callers
+export function outstanding({ isQueue, beginsAtOnce }: System, callers: number): number {
+  return isQueue && beginsAtOnce !== true ? callers * 2 : callers
 }

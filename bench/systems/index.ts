@@ -2,7 +2,7 @@ import type { System } from '../system.js'
 import { bare } from './bare.js'
 import { batched } from './batched.js'
 import { bullmqAlways, bullmqEverysec } from './bullmq.js'
-import { counterfoilEnqueue, counterfoilPerform } from './counterfoil.js'
+import { counterfoilEnqueue, counterfoilOutbox, counterfoilPerform } from './counterfoil.js'
 import { dbos } from './dbos.js'
 import { graphileWorker } from './graphile-worker.js'
 import { pgBoss } from './pg-boss.js'
@@ -20,6 +20,7 @@ export const SYSTEMS: readonly System[] = [
   twoCommits,
   counterfoilPerform,
   counterfoilEnqueue,
+  counterfoilOutbox,
   pgBoss,
   graphileWorker,
   bullmqEverysec,
