@@ -12,8 +12,10 @@ export interface Mutant {
   readonly breaks: readonly string[]
   /** Histories of services with this capability alone: of the others' none can show it. Default: of all. */
   readonly doubt?: Doubt
-  /** Seeds that the simulator is given to find it, from 1 on. */
+  /** Seeds that the simulator is given to find it. */
   readonly withinSeeds: number
+  /** The first of them. Default 1; later for a bug that many histories do not show, whose hunt would take minutes. */
+  readonly fromSeed?: number
   /** A small world, by its name, that shows it too when it is explored. */
   readonly smallWorld?: string
 }

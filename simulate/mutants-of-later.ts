@@ -112,6 +112,7 @@ export const MUTANTS_OF_LATER: readonly Mutant[] = [
     mutation: 'if (true)',
     breaks: ['I9'],
     withinSeeds: 1_000,
+    fromSeed: 901,
   },
   {
     name: "a wait is counted by the worker's own wall clock",
@@ -178,6 +179,7 @@ export const MUTANTS_OF_LATER: readonly Mutant[] = [
     mutation: 'this.#calls - this.#begunAtMs.length',
     breaks: ['L3'],
     withinSeeds: 2_000,
+    fromSeed: 1_001,
   },
   {
     name: 'calls are counted for half of the stretch that the rate limit names',

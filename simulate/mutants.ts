@@ -188,6 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: HARM,
     doubt: 'key',
     withinSeeds: 1_000,
+    fromSeed: 501,
   },
   {
     name: 'the call of a lost worker is taken for one that never was',

@@ -257,11 +257,13 @@ function isCaught({ killedBy, unseenIn }: Verdict): boolean {
   return killedBy !== null && unseenIn === null
 }
 
-function verdictInWords({ name, withinSeeds, killedBy, unseenIn, trouble }: Verdict): string {
+function verdictInWords({ name, withinSeeds, fromSeed, killedBy, unseenIn, trouble }: Verdict): string {
   if (trouble !== null) return `  NOT MADE  ${name}: ${trouble}`
   if (unseenIn !== null) return `  NOT SEEN in the small world ${unseenIn}  ${name}`
   if (killedBy === null) return `  SURVIVES ${withinSeeds} seeds  ${name}`
-  return `  ${String(killedBy.seed).padStart(6)} of ${String(withinSeeds).padStart(6)}  ${name}: ${killedBy.invariant}`
+  const from = fromSeed === 1 ? '' : ` (from ${fromSeed})`
+  const place = `${String(killedBy.seed - fromSeed + 1).padStart(6)} of ${String(withinSeeds).padStart(6)}${from}`
+  return `  ${place}  ${name}: ${killedBy.invariant}`
 }
 
 function counts(all: readonly Readonly<Record<string, number>>[]): string {

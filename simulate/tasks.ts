@@ -16,6 +16,8 @@ export type Done =
 export interface Verdict {
   readonly name: string
   readonly withinSeeds: number
+  /** The first of them. */
+  readonly fromSeed: number
   /** The first history that showed it; null: it survived. */
   readonly killedBy: Failure | null
   /** A small world that does not show it though it has to; null: none. */

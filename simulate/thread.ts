@@ -29,29 +29,26 @@ async function verdictOn(mutant: Mutant): Promise<Verdict> {
   try {
     return await hunt(mutant)
   } catch (error) {
-    const { name, withinSeeds } = mutant
-    return { name, withinSeeds, killedBy: null, unseenIn: null, trouble: String(error) }
+    const { name, withinSeeds, fromSeed = 1 } = mutant
+    return { name, withinSeeds, fromSeed, killedBy: null, unseenIn: null, trouble: String(error) }
   }
 }
 
 async function hunt(mutant: Mutant): Promise<Verdict> {
-  const { name, withinSeeds, breaks, doubt } = mutant
+  const { name, withinSeeds, fromSeed = 1, breaks, doubt } = mutant
   const mutated = await breed(mutant)
   const kills = ({ invariant }: Failure): boolean => breaks.some((rule) => invariant.startsWith(`${rule} `))
   let stride = FIRST_STRIDE
-  for (
-    let firstSeed = 1;
-    firstSeed <= withinSeeds;
-    firstSeed += stride, stride = Math.min(2 * stride, LONGEST_STRIDE)
-  ) {
-    const seeds = Math.min(stride, withinSeeds - firstSeed + 1)
+  for (let given = 0; given < withinSeeds; given += stride, stride = Math.min(2 * stride, LONGEST_STRIDE)) {
+    const seeds = Math.min(stride, withinSeeds - given)
+    const firstSeed = fromSeed + given
     const { violations } = await mutated.simulate({ firstSeed, seeds, ...(doubt === undefined ? {} : { doubt }) })
     const killedBy = violations.find(kills)
     if (killedBy === undefined) continue
     const unseenIn = (await isSeenIn(mutated, mutant)) ? null : (mutant.smallWorld ?? null)
-    return { name, withinSeeds, killedBy, unseenIn, trouble: null }
+    return { name, withinSeeds, fromSeed, killedBy, unseenIn, trouble: null }
   }
-  return { name, withinSeeds, killedBy: null, unseenIn: null, trouble: null }
+  return { name, withinSeeds, fromSeed, killedBy: null, unseenIn: null, trouble: null }
 }
 
 /** Whether exploring finds it too: what is not played twice must not be what would show it. */
