@@ -189,7 +189,7 @@ describe('the dispatcher', () => {
           held.push(() => resolve({ id: order.id }))
         })
       const key = (order: Order) => order.id
-      const provider: Provider<Order, { id: string }> = { inDoubt: 'park', execute }
+      const provider: Provider<Order, { id: string }> = { idempotencyKey: { window: '24h' }, execute }
       const effect = defineEffect({ name: 'held', key, provider, ...definition })
       const effects = [effect]
       const counterfoil = new Counterfoil<MemoryTransaction>({
@@ -268,6 +268,16 @@ describe('the dispatcher', () => {
       expect(stateOf('one-4')).toBe('pending')
       await realClock.sleep(50)
       expect(calls).toHaveLength(3)
+    })
+
+    it('lets an effect wait whose doubt nobody could end, should the answer of the database be lost', async () => {
+      const provider: Provider<Order, { id: string }> = { inDoubt: 'park', execute: async ({ id }) => ({ id }) }
+      const { journal, counterfoil, effect, stateOf } = await setUpHeld({ provider })
+      await counterfoil.start()
+      const begins = vi.spyOn(journal, 'begin')
+      await counterfoil.enqueue(effect, { id: 'careful' })
+      await vi.waitUntil(() => stateOf('careful') === 'succeeded')
+      expect(begins).not.toHaveBeenCalled()
     })
 
     it('lets an effect that is put off, or that has to come in its turn, wait', async () => {

@@ -116,10 +116,12 @@ export class Worker<Tx> {
    * nothing else to do would only claim what it has just written, and need a second commit for it.
    *
    * Null, and nothing is begun, where they have to wait for their turn, for a place or for their service, or where others
-   * have waited for longer: whoever begins at once may not keep those waiting.
+   * have waited for longer: whoever begins at once may not keep those waiting. And where a doubt can only be parked: were
+   * the answer of the database lost, nobody could know any more that nothing was sent.
    */
   async begin(effect: RuntimeEffect<Tx>, intents: readonly Intent[]): Promise<readonly Begun[] | null> {
-    if (effect.serializeBy !== undefined || this.#freeFor(effect) < intents.length) return null
+    if (effect.serializeBy !== undefined || effect.capabilities.doubt === 'park') return null
+    if (this.#freeFor(effect) < intents.length) return null
     if (this.#isHeldBack || !(await this.#catchUp.soon())) return null
     // Places may have been taken meanwhile.
     if (this.#freeFor(effect) < intents.length) return null
