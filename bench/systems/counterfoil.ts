@@ -72,12 +72,15 @@ async function enqueueInTransaction(
   orders: readonly Order[],
 ): Promise<void> {
   const client = await pool.connect()
+  let isOpen = true
   try {
     await client.query('BEGIN')
     await counterfoil.enqueueMany(pay, orders, { tx: fromPg(client) })
     await client.query('COMMIT')
+    isOpen = false
   } finally {
-    client.release()
+    // With its transaction still open it is of no use to the next one.
+    client.release(isOpen)
   }
 }
 

@@ -15,7 +15,7 @@ export class CatchUp {
   readonly #clock: Clock
   #isCaughtUp = false
   #isLooking = false
-  #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
   #busyUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock) {
@@ -35,7 +35,7 @@ export class CatchUp {
   looked(leavesNothing: boolean): void {
     this.#isLooking = false
     this.#isCaughtUp = leavesNothing
-    if (leavesNothing) for (const resolve of this.#waiting.splice(0)) resolve()
+    if (leavesNothing) for (const resolve of this.#waiting) resolve()
   }
 
   /** There is something due that no look has taken. */
@@ -50,8 +50,14 @@ export class CatchUp {
   async soon(): Promise<boolean> {
     if (this.isCaughtUp) return true
     if (this.#clock.monotonicMs() < this.#busyUntilMs) return false
-    const caughtUp = new Promise<void>((resolve) => this.#waiting.push(resolve))
+    let tell = (): void => undefined
+    const caughtUp = new Promise<void>((resolve) => {
+      tell = resolve
+    })
+    this.#waiting.add(tell)
     await orNullAfter(caughtUp, { clock: this.#clock, delayMs: CATCH_UP_MS })
+    // Also where it was in vain: a loop that stays behind for hours must not gather those who have left.
+    this.#waiting.delete(tell)
     if (!this.isCaughtUp) this.#busyUntilMs = this.#clock.monotonicMs() + BUSY_MS
     return this.isCaughtUp
   }
