@@ -1,5 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import type { Clock } from '../system/index.js'
+import { type Clock, realClock } from '../system/index.js'
 import { Batcher } from './batcher.js'
 
 /** A clock whose timers fire when the test says so. */
@@ -13,6 +14,7 @@ function stageClock(): { readonly clock: Clock; fire(): void; readonly pending: 
       timers.add(callback)
       return () => timers.delete(callback)
     },
+    nextTurn: (callback) => realClock.nextTurn(callback),
   }
   return {
     clock,
@@ -41,7 +43,11 @@ function stage(maxUnderWay = 3) {
   return { time, batches, batcher, taken }
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+/** Until what the batcher has put off to the next turn is done, also where it did so in this one. */
+async function turn(): Promise<void> {
+  await setImmediate()
+  await setImmediate()
+}
 
 describe('a batcher', () => {
   it('sends a lone item at once, and forms the next batch while the last is under way', async () => {
@@ -58,6 +64,25 @@ describe('a batcher', () => {
     expect(taken()).toEqual(['a', 'bcd'])
     batches[1]?.end()
     expect(await Promise.all(others)).toEqual(['B', 'C', 'D'])
+  })
+
+  it('lets all share a batch that have come in one turn, also after the first of them', async () => {
+    const { batcher, batches, taken } = stage()
+    const first = batcher.add('a')
+    await Promise.resolve()
+    const second = batcher.add('b')
+    await turn()
+    expect(taken()).toEqual(['ab'])
+    batches[0]?.end()
+    const third = first.then(() => batcher.add('c'))
+    const fourth = second.then(async () => {
+      for (let microtasks = 0; microtasks < 20; microtasks++) await null
+      return batcher.add('d')
+    })
+    await turn()
+    expect(taken()).toEqual(['ab', 'cd'])
+    batches[1]?.end()
+    expect(await Promise.all([third, fourth])).toEqual(['C', 'D'])
   })
 
   it('lets the next batch go beside one that waits for a locked row, so that one key delays no other', async () => {

@@ -53,7 +53,8 @@ export class Batcher<Item, Result> {
     })
   }
 
-  // One microtask later, so that callers of the same turn share the batch.
+  // In the next turn, so that all share the batch whose requests, or whose calls' ends, have reached the process together.
+  // One microtask later, the first of them would go alone, and the others wait for its commit.
   #schedule(): void {
     if (this.#scheduled) return
     if (!this.#mayGo()) {
@@ -61,7 +62,7 @@ export class Batcher<Item, Result> {
       return
     }
     this.#scheduled = true
-    queueMicrotask(() => {
+    this.#terms.clock.nextTurn(() => {
       this.#scheduled = false
       while (this.#waiting.length > 0 && this.#mayGo()) void this.#flush()
       if (this.#waiting.length > 0) this.#watch()

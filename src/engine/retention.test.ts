@@ -42,6 +42,7 @@ class MovedClock implements Clock {
   monotonicMs = realClock.monotonicMs
   sleep = realClock.sleep
   schedule = realClock.schedule
+  nextTurn = realClock.nextTurn
 }
 
 const HOUR_MS = 3_600_000

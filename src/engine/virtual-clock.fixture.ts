@@ -41,6 +41,10 @@ export class VirtualClock implements Clock {
     return () => this.#timers.delete(timer)
   }
 
+  nextTurn(callback: () => void): void {
+    queueMicrotask(callback)
+  }
+
   /** Lets time pass, from one timer to the next, for so long. */
   async pass(forMs: number): Promise<void> {
     await this.passUntil(() => false, forMs)

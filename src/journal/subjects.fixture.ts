@@ -28,6 +28,10 @@ export class ManualClock implements Clock {
   schedule(): () => void {
     throw new Error('Nothing is scheduled on this clock.')
   }
+
+  nextTurn(): void {
+    throw new Error('Nothing has a turn on this clock.')
+  }
 }
 
 export function memorySubject(): JournalSubject<MemoryTransaction> {

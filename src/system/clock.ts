@@ -14,6 +14,8 @@ export interface Clock {
    * is asked to. It costs a fraction of a `sleep` with a signal.
    */
   schedule(delayMs: number, callback: () => void, keepAlive?: 'keep-alive'): () => void
+  /** Calls `callback` as soon as whatever has reached the process by now has been handed out; no time passes. */
+  nextTurn(callback: () => void): void
 }
 
 /** Randomness as the engine sees it: a seeded one replays a simulation exactly. */

@@ -49,6 +49,9 @@ export const realClock: Clock = {
     if (keepAlive === undefined) timer.unref()
     return () => clearTimeout(timer)
   },
+  nextTurn: (callback) => {
+    setImmediate(callback)
+  },
 }
 
 /** The machine's own randomness. */

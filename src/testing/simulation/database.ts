@@ -46,7 +46,13 @@ export class Database {
     const wallMs = (): number => this.nowMs
     // The journal asks nothing of its clock but the time.
     this.journal = new MemoryJournal({
-      clock: { wallMs, monotonicMs: wallMs, sleep: () => Promise.resolve(), schedule: () => () => undefined },
+      clock: {
+        wallMs,
+        monotonicMs: wallMs,
+        sleep: () => Promise.resolve(),
+        schedule: () => () => undefined,
+        nextTurn: queueMicrotask,
+      },
       pause: () => DONE,
     })
   }

@@ -212,6 +212,10 @@ export class LifeClock implements Clock {
     }
   }
 
+  nextTurn(callback: () => void): void {
+    queueMicrotask(callback)
+  }
+
   #timer(delayMs: number, fire: () => void): Happening {
     const { agenda, nowMs } = this.#scene
     const wholeMs = Math.max(1, Math.trunc(delayMs))

@@ -55,6 +55,10 @@ export class StageClock implements Clock {
     return () => this.#remove(sleeper)
   }
 
+  nextTurn(callback: () => void): void {
+    this.#real.nextTurn(callback)
+  }
+
   /** Milliseconds until the next waiter's time has come; null where nobody waits. */
   nextInMs(): number | null {
     if (this.#sleepers.size === 0) return null

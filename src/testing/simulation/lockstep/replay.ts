@@ -158,6 +158,7 @@ export class Replay {
       wallMs: () => this.#time.nowMs,
       sleep: () => Promise.reject(new Error('Nothing sleeps in a replay.')),
       schedule: () => () => undefined,
+      nextTurn: (callback) => queueMicrotask(callback),
     }
   }
 }
