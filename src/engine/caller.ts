@@ -1,4 +1,4 @@
-import { EffectInDoubt, type Entry, hasAnswer, JournalError } from '../protocol/index.js'
+import { EffectInDoubt, EffectNotBegun, type Entry, hasAnswer, JournalError } from '../protocol/index.js'
 import { answerOf } from './answer.js'
 import { identityOf } from './context.js'
 import type { Drive, Waiting } from './drive.js'
@@ -65,13 +65,16 @@ export class Caller<Tx> implements Waiting {
   }
 }
 
-function timedOut<Tx>({ lastSeen, trouble, prepared }: Drive<Tx>, signal: AbortSignal | undefined): Error {
+function timedOut<Tx>(drive: Drive<Tx>, signal: AbortSignal | undefined): Error {
+  const { lastSeen, trouble } = drive
   const cause = signal?.reason === undefined ? {} : { cause: signal.reason }
   if (lastSeen !== null) return new EffectInDoubt(identityOf(lastSeen), lastSeen.state, lastSeen.reason, cause)
-  const { intent } = prepared
-  if (trouble === null) return new EffectInDoubt(identityOf(intent), 'pending', null, cause)
+  const { intent } = drive.prepared
+  if (drive.isKnown) return new EffectInDoubt(identityOf(intent), 'pending', null, cause)
+  if (drive.isQueued) return new EffectNotBegun(identityOf(intent), cause)
   return new JournalError(
-    `The journal could not be reached, so ${intent.effect} ${JSON.stringify(intent.key)} was not sent by this call. Try again with the same key.`,
-    { cause: trouble },
+    `The journal has not confirmed that it knows of ${intent.effect} ${JSON.stringify(intent.key)}: it may have been ` +
+      'written down, and may then be made. Ask again with the same key until it is known, and do it by no other means.',
+    trouble === null ? cause : { cause: trouble },
   )
 }

@@ -267,10 +267,7 @@ export class Compensator<Tx> {
     const { clock, randomness } = this.#core.context
     const leftMs = Math.max(1, untilMs - clock.monotonicMs())
     const delayMs = Math.min(leftMs, Math.max(10, backoffMs(randomness, tries, LOOK_AGAIN)))
-    const over = new AbortController()
-    const stop = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])
-    await Promise.race([this.#core.waiters.next(entry, delayMs), clock.sleep(delayMs, stop)])
-    over.abort()
+    await this.#core.waiters.next(entry, delayMs, signal)
   }
 }
 

@@ -3,7 +3,7 @@ import { Batcher } from './batcher.js'
 import { type Context, type Held, tellState } from './context.js'
 import type { RuntimeEffect } from './effect.js'
 import { Handlers, type Whose } from './handlers.js'
-import { Holder } from './holder.js'
+import { Holder, WRITE_PATIENCE_MS } from './holder.js'
 import { orNullAfter } from './patience.js'
 import { isSettlementDue } from './settlement.js'
 import { Slots } from './slots.js'
@@ -35,7 +35,8 @@ export class Core<Tx> {
   readonly #begins: Batcher<Renewal, Begun>
   readonly #writes: Batcher<JournalWrite, Written>
   readonly #write = (write: JournalWrite): Promise<Written> => this.#writes.add(write)
-  readonly #underWay = new UnderWay()
+  readonly #carried = new UnderWay()
+  readonly #settled = new UnderWay()
   #claimants = 0
 
   constructor(context: Context<Tx>, maxUnderWay: number) {
@@ -72,19 +73,18 @@ export class Core<Tx> {
   carry(effect: RuntimeEffect<Tx>, held: Held): Promise<Carried | null> {
     const carrying = new Holder(this.context, effect, this.#write).carry(held)
     // Only once there is something whose end will be noted.
-    this.#underWay.begin()
+    this.#carried.begin()
     return carrying.then(this.#noteCarried, this.#noteFailed)
   }
 
   readonly #noteCarried = (after: Seen | null): Carried | null => {
-    // Begun before the end of this one: in between, nothing would be under way.
     const carried = after === null ? null : this.#giveBack(after)
-    this.#underWay.end()
+    this.#carried.end()
     return carried
   }
 
   readonly #noteFailed = (error: unknown): never => {
-    this.#underWay.end()
+    this.#carried.end()
     throw error
   }
 
@@ -98,21 +98,25 @@ export class Core<Tx> {
 
   /** Runs a `settled` handler, if nobody else does; it never rejects. */
   async settle(id: string, whose: Whose): Promise<boolean> {
-    this.#underWay.begin()
+    this.#settled.begin()
     try {
       return await this.handlers.run(id, whose)
     } finally {
-      this.#underWay.end()
+      this.#settled.end()
     }
   }
 
   /**
-   * Resolves when this process holds no lease and runs no handler. A handler that hangs is left behind after the time of
-   * the longest lease: its transaction then ends with the process, and it runs again elsewhere.
+   * Resolves when this process holds no lease and runs no handler. Outcomes are waited for as long as it is tried to
+   * write them down. A handler that hangs is left behind after the time of the longest lease: its transaction then ends
+   * with the process, and it runs again elsewhere.
    */
   async idle(): Promise<void> {
-    const longestMs = Math.max(0, ...[...this.context.effects.values()].map((effect) => effect.leaseMs))
-    await orNullAfter(this.#underWay.none(), { clock: this.context.clock, delayMs: longestMs })
+    const { clock, effects } = this.context
+    const longestMs = Math.max(0, ...[...effects.values()].map((effect) => effect.leaseMs))
+    await orNullAfter(this.#carried.none(), { clock, delayMs: longestMs + WRITE_PATIENCE_MS })
+    // A handler begins before the end of the entry that it belongs to.
+    await orNullAfter(this.#settled.none(), { clock, delayMs: longestMs })
   }
 }
 

@@ -155,13 +155,15 @@ export class Counterfoil<Tx = unknown> {
    *
    * @throws {EffectRejected} it did not happen, and why.
    * @throws {EffectInDoubt} not known within `wait`, or parked: it may have happened. Never repeat it by other means.
+   * @throws {EffectNotBegun} not begun within `wait`, for all that is under way here: nothing was written or sent.
    * @throws {EffectCompensated} it happened, and was undone since or is being undone.
    * @throws {EffectCompacted} it happened so long ago that the `retention` has let its receipt go.
    * @throws {KeyReuseError} the key stands for another input.
    * @throws {GenerationNotOpenError} the generation that was asked for cannot begin.
    * @throws {InvalidInputError} {@link InvalidKeyError} nothing was written or sent.
    * @throws {InvalidReceiptError} it happened, but its receipt does not match the schema.
-   * @throws {JournalError} the journal could not be reached: nothing was sent by this call.
+   * @throws {JournalError} the journal has not confirmed within `wait` that it knows of it, or cannot be used. Its message
+   * says what is known; ask again with the same key.
    */
   perform<Raw, Receipt>(
     effect: Effect<Raw, Receipt, Tx>,

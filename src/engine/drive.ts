@@ -53,14 +53,20 @@ export class Drive<Tx> {
   readonly #terms: ClaimTerms
   readonly #onEnd: () => void
   readonly #callers = new Set<Waiting>()
-  /** How the entry stood when it was last seen; null until the journal has answered. */
+  /** How the entry stood when it was last seen; null until the journal has told that it knows of it. */
   lastSeen: Entry | null = null
+  /** It waits for others of this process, and the journal has not been asked for anything. */
+  isQueued = true
   /** The journal's last trouble, while it does not answer. */
   trouble: unknown = null
   /** The first run of the `settled` handler, where this drive brought the entry to rest. */
   #settlement: Promise<unknown> | null = null
   /** How long to wait before looking whether the entry has its turn. */
   #lookAgainMs = 0
+  /** Ends a wait for the entry. */
+  #wait: AbortController | null = null
+  /** Our clock before the last request for a lease: whatever it has granted counts from there (P3). */
+  #askedAtMs = 0
   /** Our clock before the first request for a lease whose answer was lost: it may have been granted. */
   #lostAskMs: number | null = null
 
@@ -87,6 +93,13 @@ export class Drive<Tx> {
 
   leave(caller: Waiting): void {
     this.#callers.delete(caller)
+    // What is due in an hour must not be looked for until then, and taken, for nobody.
+    if (this.#callers.size === 0) this.#wait?.abort()
+  }
+
+  /** The journal is known to have the entry: whatever becomes of this process, somebody goes on with it. */
+  get isKnown(): boolean {
+    return this.lastSeen !== null || this.#order.joins
   }
 
   /** It never rejects: its callers hear of a failure, and when all have left, nobody needs to. */
@@ -94,16 +107,25 @@ export class Drive<Tx> {
     const { slots, context } = this.#core
     let seen: Seen
     try {
-      if (!slots.takeIfFree()) await slots.take()
+      if (!slots.takeIfFree()) {
+        await slots.take()
+        if (this.#callers.size === 0) {
+          // Whoever has left was told that nothing would be sent.
+          slots.give()
+          this.#onEnd()
+          return
+        }
+      }
+      this.isQueued = false
       try {
-        const askedAtMs = context.clock.monotonicMs()
+        this.#askedAtMs = context.clock.monotonicMs()
         let begun: Begun | null
         try {
           begun = await this.#beginOrRenew()
         } catch (error) {
-          begun = await this.#askAgain(() => this.#beginOrRenew(), error, askedAtMs)
+          begun = await this.#askAgain(() => this.#beginOrRenew(), error, 'lease')
         }
-        seen = await this.#goOn(begun, this.#lostAskMs ?? askedAtMs)
+        seen = await this.#goOn(begun)
       } finally {
         slots.give()
       }
@@ -123,9 +145,10 @@ export class Drive<Tx> {
   }
 
   /** Carries what this drive has begun, at once, and looks whether it may join what others have. */
-  #goOn(begun: Begun | null, askedAtMs: number): Promise<Seen> {
+  #goOn(begun: Begun | null): Promise<Seen> {
     if (begun?.created === true && begun.entry.state === 'executing') {
-      return this.#carry({ entry: begun.entry, nowMs: begun.nowMs, askedAtMs })
+      this.lastSeen = begun.entry
+      return this.#carry({ entry: begun.entry, nowMs: begun.nowMs, askedAtMs: this.#askedAtMs })
     }
     return this.#joinOthers(begun)
   }
@@ -133,6 +156,7 @@ export class Drive<Tx> {
   async #joinOthers(begun: Begun | null): Promise<Seen> {
     if (begun === null) throw this.#notOpen(null)
     if (!begun.created) await this.#check(begun.entry)
+    this.lastSeen = begun.entry
     return (await this.#adopt(begun)) ?? begun
   }
 
@@ -178,10 +202,12 @@ export class Drive<Tx> {
     const freeAtMs = Math.max(entry.dueAtMs ?? nowMs, entry.leaseUntilMs ?? nowMs)
     const delayMs = Math.max(freeAtMs > nowMs ? freeAtMs - nowMs + 1 : 0, this.#lookAgainMs, this.#pausedForMs(entry))
     if (delayMs > 0) {
-      const changed = await this.#core.waiters.next(entry, delayMs)
+      this.#wait = new AbortController()
+      const changed = await this.#core.waiters.next(entry, delayMs, this.#wait.signal)
+      this.#wait = null
       if (changed !== null) return changed
     }
-    return this.#core.slots.use(() => this.#takeInTurn(entry))
+    return this.#core.slots.use(async () => (this.#callers.size === 0 ? seen : this.#takeInTurn(entry)))
   }
 
   /** A first call waits for nobody; a repeated one comes when the service has said that it may (Retry-After). */
@@ -203,9 +229,9 @@ export class Drive<Tx> {
   }
 
   async #take(entry: Entry): Promise<Seen> {
-    const askedAtMs = this.#core.context.clock.monotonicMs()
-    const claimed = await this.#untilAnswered(() => this.#claim(entry), askedAtMs)
-    if (claimed.claimed) return this.#carry({ ...claimed, askedAtMs: this.#lostAskMs ?? askedAtMs })
+    this.#askedAtMs = this.#core.context.clock.monotonicMs()
+    const claimed = await this.#untilAnswered(() => this.#claim(entry), 'lease')
+    if (claimed.claimed) return this.#carry({ ...claimed, askedAtMs: this.#askedAtMs })
     // Due and free, but not taken: others of its `serializeKey` come first, and their end is no change of this entry.
     this.#lookAgainMs = isTurnAwaited(claimed) ? LOOK_FOR_TURN_MS : 0
     return this.#adopt(claimed) ?? claimed
@@ -264,20 +290,23 @@ export class Drive<Tx> {
     return orNullAfter(settlement, { clock, delayMs: this.#order.effect.capabilities.limits.timeoutMs })
   }
 
-  /** `leaseAskedAtMs`: what is asked for is a lease, which may be granted though the answer is lost. */
-  #untilAnswered<T>(ask: () => Promise<T>, leaseAskedAtMs: number | null = null): Promise<T> {
-    return ask().catch((error: unknown) => this.#askAgain(ask, error, leaseAskedAtMs))
+  /** `what`: a lease may be granted though the answer is lost. */
+  #untilAnswered<T>(ask: () => Promise<T>, what: 'lease' | 'answer' = 'answer'): Promise<T> {
+    return ask().catch((error: unknown) => this.#askAgain(ask, error, what))
   }
 
-  async #askAgain<T>(ask: () => Promise<T>, failure: unknown, leaseAskedAtMs: number | null): Promise<T> {
+  async #askAgain<T>(ask: () => Promise<T>, failure: unknown, what: 'lease' | 'answer'): Promise<T> {
     const { clock, randomness } = this.#core.context
     let error = failure
     for (let tries = 1; ; tries++) {
       if (!isTransient(error)) throw error
       this.trouble = error
-      if (leaseAskedAtMs !== null) this.#lostAskMs ??= leaseAskedAtMs
+      if (what === 'lease') this.#lostAskMs ??= this.#askedAtMs
       if (this.#callers.size === 0) throw error
       await clock.sleep(backoffMs(randomness, tries, JOURNAL_RETRY))
+      // Nobody waits any more: nothing new is begun for those who have left.
+      if (this.#callers.size === 0) throw error
+      this.#askedAtMs = clock.monotonicMs()
       try {
         const answer = await ask()
         this.trouble = null

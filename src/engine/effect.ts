@@ -191,12 +191,16 @@ export function aboveZero(value: number, option: string): number {
 export function externalIdOf(provider: Provider<unknown, unknown>, receipt: unknown): string | null {
   // The service has acted: a bug in the user's function must not cost us that knowledge.
   try {
-    if (provider.externalId !== undefined) return provider.externalId(receipt)
+    if (provider.externalId !== undefined) return idOrNull(provider.externalId(receipt))
   } catch {
     return null
   }
-  if (typeof receipt !== 'object' || receipt === null || !('id' in receipt)) return null
-  return typeof receipt.id === 'string' ? receipt.id : null
+  return typeof receipt === 'object' && receipt !== null && 'id' in receipt ? idOrNull(receipt.id) : null
+}
+
+/** An SDK's types may promise what its answers do not hold; an empty id would be one that all such operations share. */
+function idOrNull(id: unknown): string | null {
+  return typeof id === 'string' && id !== '' ? id : null
 }
 
 export type FailedOutcome = Exclude<Outcome, { kind: 'executed' }>

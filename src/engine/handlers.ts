@@ -15,6 +15,9 @@ const LOST_AT_ONCE = 2
 /** Handlers of which none has begun or ended for this long hang: what they hold up must not wait for them. */
 const HANGING_MS = 1_000
 
+/** So many wait here at most. Where handlers hang, those of further outcomes wait in the journal: they are due there. */
+const MOST_WAITING = 1_000
+
 /** Whose outcome a handler is for: one that this process has written, or one that waits in the journal for anybody. */
 export type Whose = 'lost' | 'own'
 
@@ -35,10 +38,14 @@ export class Handlers<Tx> {
     this.#context = context
   }
 
-  /** Runs the entry's handler, if nobody else does; it never rejects: the journal's trouble leaves the handler due. */
+  /**
+   * Runs the entry's handler, if nobody else does and not too many wait; it never rejects: the journal's trouble leaves
+   * the handler due.
+   */
   run(id: string, whose: Whose): Promise<boolean> {
     const already = this.#underWay.get(id)
     if (already !== undefined) return already
+    if (this.#underWay.size >= MOST_WAITING) return Promise.resolve(false)
     const { hooks } = this.#context
     if (whose === 'lost') this.#lost++
     const running = this.#places

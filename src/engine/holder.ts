@@ -6,7 +6,7 @@ import {
   type Event,
   enact,
   type FindStep,
-  isTransient,
+  JournalError,
   type JournalTime,
   type JournalWrite,
   type Outcome,
@@ -25,7 +25,7 @@ import type { Permit, ServiceGuard } from './guards/index.js'
 import { readInput } from './prepare.js'
 
 /** How long a known outcome is tried to be written while the journal cannot be reached. Losing it would cost a doubt. */
-const WRITE_PATIENCE_MS = 300_000
+export const WRITE_PATIENCE_MS = 300_000
 /** Failures in a row after which waiting no longer doubles. */
 const LONG_OUTAGE = 12
 
@@ -174,7 +174,8 @@ export class Holder<Tx> {
     const giveUpAtMs = clock.monotonicMs() + WRITE_PATIENCE_MS
     let error = failure
     for (let tries = 1; ; tries++) {
-      if (!isTransient(error) || clock.monotonicMs() >= giveUpAtMs) throw error
+      // Also where it is not thought to pass (a password that was changed): nothing else knows what came of the call.
+      if (!(error instanceof JournalError) || error.refused || clock.monotonicMs() >= giveUpAtMs) throw error
       tell(() => hooks.onError?.(error))
       await clock.sleep(backoffMs(randomness, tries, WRITE_RETRY))
       try {

@@ -29,18 +29,22 @@ export class Waiters<Tx> {
     this.#onError = onError
   }
 
-  /** The entry once it differs from `entry`, or null after `delayMs`. */
-  next(entry: Entry, delayMs: number): Promise<Seen | null> {
+  /** The entry once it differs from `entry`, or null after `delayMs` or as soon as `signal` aborts. */
+  next(entry: Entry, delayMs: number, signal: AbortSignal | undefined): Promise<Seen | null> {
     return new Promise((resolve) => {
       const over = new AbortController()
+      const giveUp = (): void => waiter.resolve(null)
       const waiter: Waiter = {
         entry,
         resolve: (seen) => {
           over.abort()
+          signal?.removeEventListener('abort', giveUp)
           this.#remove(entry.id, waiter)
           resolve(seen)
         },
       }
+      if (signal?.aborted) return resolve(null)
+      signal?.addEventListener('abort', giveUp)
       const others = this.#waiting.get(entry.id)
       if (others === undefined) this.#waiting.set(entry.id, new Set([waiter]))
       else others.add(waiter)

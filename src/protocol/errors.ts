@@ -11,6 +11,7 @@ export type CounterfoilErrorCode =
   | 'key_reuse'
   | 'effect_rejected'
   | 'effect_in_doubt'
+  | 'effect_not_begun'
   | 'effect_compensated'
   | 'effect_compacted'
   | 'compensation_refused'
@@ -149,6 +150,23 @@ export class EffectInDoubt extends CounterfoilError {
 }
 
 /**
+ * It has not begun within the caller's `wait`, since as many effects as this process may have under way (`maxUnderWay`)
+ * are. Nothing was written or sent for it, and no resolver knows of it.
+ */
+export class EffectNotBegun extends CounterfoilError {
+  readonly code = 'effect_not_begun'
+  readonly identity: EffectIdentity
+  constructor(identity: EffectIdentity, options?: ErrorOptions) {
+    super(
+      `${describe(identity)} has not begun: as many effects as \`maxUnderWay\` allows are under way in this process. Nothing ` +
+        'was written or sent for it, nor will be unless somebody else asks for it. Ask again with the same key.',
+      options,
+    )
+    this.identity = identity
+  }
+}
+
+/**
  * It happened and has been undone since, or is being undone: a duplicate gets neither a receipt to rely on nor a second
  * execution. What is to happen anew is another effect, with another key.
  */
@@ -278,7 +296,9 @@ export class GenerationNotOpenError extends CounterfoilError {
     const stands = state === null ? 'there is none before it' : `generation ${identity.generation} is ${state}`
     super(
       `Generation ${asked} of ${identity.effect} ${JSON.stringify(identity.key)} cannot begin: ${stands}. ` +
-        'A new generation begins only after the last one is known not to have taken effect. Nothing was sent.',
+        (state === 'failed'
+          ? 'Its `settled` handler has to run first, and what a person has decided without proof is final. Nothing was sent.'
+          : 'A new generation begins only after the last one is known not to have taken effect. Nothing was sent.'),
     )
     this.identity = identity
   }
@@ -294,9 +314,15 @@ export class JournalError extends CounterfoilError {
   readonly code = 'journal'
   /** Whether the same may work in a moment (a lost connection), rather than never (no rights, a wrong schema). */
   readonly transient: boolean
-  constructor(message: string, options: ErrorOptions & { readonly transient?: boolean } = {}) {
+  /** Whether what was to be written was refused for what it holds: the same is refused at any time. */
+  readonly refused: boolean
+  constructor(
+    message: string,
+    options: ErrorOptions & { readonly transient?: boolean; readonly refused?: boolean } = {},
+  ) {
     super(message, options)
-    this.transient = options.transient ?? true
+    this.refused = options.refused ?? false
+    this.transient = options.transient ?? !this.refused
   }
 }
 

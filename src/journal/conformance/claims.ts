@@ -98,6 +98,22 @@ export function claimCases<Tx>(): ConformanceCase<Tx>[] {
       },
     },
     {
+      name: 'a lost call is found when its own lease is over, whatever longer ones were begun with it',
+      run: async ({ journal, elapse }, world) => {
+        const [short, long] = [world.intent(), world.intent()]
+        await journal.begin([
+          { intent: short, terms: termsOf('lost', { leaseMs: 1, timeoutMs: 1 }) },
+          { intent: long, terms: termsOf('lost') },
+        ])
+        await elapse(5)
+        const found = await journal.claimDue([world.effect()], 10)
+        assert.deepEqual(
+          found.map((each) => each.entry.id),
+          [short.id],
+        )
+      },
+    },
+    {
       name: 'an entry is not taken before it is due again',
       run: async ({ journal, elapse }, world) => {
         const soon = await beginNew(journal, world.intent(), termsOf('me'))

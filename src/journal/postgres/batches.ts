@@ -4,7 +4,7 @@ interface Batch {
   readonly id: string
   /** How many of its entries have not come to an end that we know of. */
   left: number
-  /** On our monotonic clock: all its leases are over, and whoever sweeps may take it. */
+  /** On our monotonic clock: the first of its leases is over, and whoever sweeps may take it. */
   readonly overAtMs: number
 }
 
@@ -31,18 +31,13 @@ export class Batches {
   }
 
   /** The batch stands for these entries from now on. */
-  begun(batchId: string, entryIds: readonly string[], longestLeaseMs: number): void {
+  begun(batchId: string, entryIds: readonly string[], shortestLeaseMs: number): void {
     if (entryIds.length === 0) {
       this.#free.push(batchId)
       return
     }
-    const batch = { id: batchId, left: entryIds.length, overAtMs: this.#clock.monotonicMs() + longestLeaseMs }
+    const batch = { id: batchId, left: entryIds.length, overAtMs: this.#clock.monotonicMs() + shortestLeaseMs }
     for (const id of entryIds) this.#underWay.set(id, batch)
-  }
-
-  /** The batch was not written at all. */
-  unused(batchId: string): void {
-    this.#free.push(batchId)
   }
 
   /** The entry has been written since it was begun, or another has taken it: it is found without its batch. */

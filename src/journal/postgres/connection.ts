@@ -48,7 +48,7 @@ export async function withConnection<Result>(
   body: (connection: Connection) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect().catch((error: unknown) => {
-    throw journalError(what, false, error)
+    throw journalError(what, 'nothing', error)
   })
   const connection = new Connection(client)
   try {

@@ -29,7 +29,7 @@ export class Database {
     try {
       return await this.#run(statement, values, on)
     } catch (error) {
-      throw journalError(what, false, error)
+      throw journalError(what, 'reads', error)
     }
   }
 
@@ -44,7 +44,7 @@ export class Database {
         }
       }
     } catch (error) {
-      throw journalError(what, true, error)
+      throw journalError(what, 'writes', error)
     }
   }
 
@@ -53,7 +53,7 @@ export class Database {
     try {
       return await this.#run(statement, values, on)
     } catch (error) {
-      throw journalError(what, true, error)
+      throw journalError(what, 'writes', error)
     }
   }
 

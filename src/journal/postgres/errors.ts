@@ -34,15 +34,18 @@ function isPassing(error: unknown): boolean {
   return state === null || /^(08|40|53|55|57|58|25006)/.test(state)
 }
 
+/** What a statement does to the journal's rows; `nothing`: it never came to that (a connection that cannot be had). */
+export type Doing = 'nothing' | 'reads' | 'writes'
+
 /** The error that the journal throws where the database's was `cause`, while doing `what`. */
-export function journalError(what: string, writes: boolean, cause: unknown): JournalError {
+export function journalError(what: string, doing: Doing, cause: unknown): JournalError {
   if (cause instanceof JournalError) return cause
   if (isBadData(cause)) forgetRow(cause)
   const said = cause instanceof Error ? cause.message : String(cause)
-  const options = { cause, transient: isPassing(cause) }
-  if (!writes)
+  const options = { cause, transient: isPassing(cause), refused: isBadData(cause) }
+  if (doing === 'reads')
     return new JournalError(`The journal could not ${what}: ${said}. Reading again changes nothing.`, options)
-  return isKnownUndone(cause)
+  return doing === 'nothing' || isKnownUndone(cause)
     ? new JournalError(`The journal could not ${what}: ${said}. Nothing was written.`, options)
     : new JournalError(
         `The journal could not ${what}: ${said}. It may or may not have been written; read again.`,

@@ -73,7 +73,7 @@ async function run<Answer>(tx: PostgresTransaction, statement: Statement, values
   try {
     return (await tx.query<Answer>(statement.text, values)).rows
   } catch (error) {
-    throw journalError('receive a message', true, error)
+    throw journalError('receive a message', 'writes', error)
   }
 }
 

@@ -25,17 +25,19 @@ export class Intents {
     return inOrderOfIds(
       items,
       ({ intent }) => intent.id,
-      (ordered) => runApart(ordered, (some) => this.#beginSome(some)),
+      (ordered) => this.#beginInOrder(ordered),
     )
   }
 
-  async #beginSome(items: readonly BeginItem[]): Promise<Begun[]> {
-    const begun = new Map<BeginItem, Begun>()
-    const free = items.filter(({ intent }) => intent.serializeKey === null)
+  /** Each kind apart: where the database refuses a row of one, what was written of the other is not written again. */
+  async #beginInOrder(items: readonly BeginItem[]): Promise<readonly (Begun | JournalError)[]> {
     const inTurn = items.filter(({ intent }) => intent.serializeKey !== null)
+    if (inTurn.length === 0) return runApart(items, (some) => this.#beginFree(some))
+    const free = items.filter(({ intent }) => intent.serializeKey === null)
+    const begun = new Map<BeginItem, Begun | JournalError>()
     const answers = [
-      ...(free.length > 0 ? await this.#beginFree(free) : []),
-      ...(inTurn.length > 0 ? await this.#beginPending(inTurn) : []),
+      ...(await runApart(free, (some) => this.#beginFree(some))),
+      ...(await runApart(inTurn, (some) => this.#beginPending(some))),
     ]
     for (const [i, item] of [...free, ...inTurn].entries()) begun.set(item, answers[i] ?? missing(item.intent.id))
     return items.map((item) => begun.get(item) ?? missing(item.intent.id))
@@ -80,7 +82,8 @@ export class Intents {
   /** Creates what does not exist yet. */
   async #create(items: readonly BeginItem[]): Promise<Changed> {
     const batch = this.#batches.take()
-    const longestLeaseMs = Math.max(...items.map((item) => item.terms.leaseMs))
+    // One of two hours must not keep another from being found in time, which is lost with it.
+    const shortestLeaseMs = Math.min(...items.map((item) => item.terms.leaseMs))
     const [only] = items
     const rows =
       only !== undefined && items.length === 1
@@ -88,11 +91,11 @@ export class Intents {
         : await this.#database.write('write an intent', this.#sql.begin, [
             ...beginColumns(items),
             batch,
-            longestLeaseMs,
+            shortestLeaseMs,
           ])
     const created = changedBy(rows)
     const ids = created.ids === null ? items.map(({ intent }) => intent.id) : [...created.ids]
-    this.#batches.begun(batch, ids, longestLeaseMs)
+    this.#batches.begun(batch, ids, shortestLeaseMs)
     return created
   }
 

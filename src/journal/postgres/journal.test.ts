@@ -55,6 +55,19 @@ describe.each(postgresServers())('the journal in $name', ({ url }) => {
     )
   })
 
+  test('a bad row that waits for its turn leaves what was begun beside it with its holder', async () => {
+    const free = world.intents(3)
+    const bad = { ...world.intent({ serializeKey: 'customer' }), reference: 'r'.repeat(40) }
+    const good = world.intent({ serializeKey: 'customer' })
+    const batch = [...free, bad, good]
+    const results = await subject.journal.begin(batch.map((intent) => ({ intent, terms: termsOf('me') })))
+    expect(results[3]).toBeInstanceOf(JournalError)
+    for (const i of [0, 1, 2]) {
+      expect(results[i]).toMatchObject({ created: true, entry: { state: 'executing', owner: 'me' } })
+    }
+    expect(results[4]).toMatchObject({ created: true, entry: { state: 'pending' } })
+  })
+
   test('what a refused row held stays out of the error', async () => {
     const intent = { ...world.intent({ input: { secret: 'pan-4242424242424242' } }), generation: 0 }
     const [refused] = await subject.journal.begin([{ intent, terms: termsOf('me') }])

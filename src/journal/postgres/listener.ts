@@ -18,6 +18,9 @@ export interface ListeningConnection {
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 30_000
 
+/** A server that cannot be reached any more does not answer a farewell either. */
+const CLOSE_MS = 1_000
+
 /**
  * Hears the notifications of one channel on a connection of its own, opened with the first listener and opened anew
  * when it breaks. What is notified while it is broken is lost; that costs the engine a poll's time and nothing else.
@@ -68,18 +71,22 @@ export class ChannelListener {
   /** Listens until the connection breaks or `stop` aborts. */
   async #listen(stop: AbortSignal, listening: () => void): Promise<void> {
     const connection = await this.#connect()
+    let end = (): void => undefined
+    const over = new Promise<void>((resolve) => {
+      end = resolve
+    })
     try {
-      const over = new Promise<void>((resolve) => {
-        connection.client.on('error', resolve)
-        connection.client.on('end', resolve)
-        stop.addEventListener('abort', () => resolve(), { once: true })
-      })
+      connection.client.on('error', end)
+      connection.client.on('end', end)
+      stop.addEventListener('abort', end)
       connection.client.on('notification', (message) => this.#tell(message.payload ?? ''))
       await connection.client.query({ text: `LISTEN ${quoteIdentifier(this.#channel)}` })
       listening()
       if (!stop.aborted) await over
     } finally {
-      await connection.close().catch(() => undefined)
+      // It would keep the connection that broke, with all that hangs on it.
+      stop.removeEventListener('abort', end)
+      await Promise.race([connection.close().catch(() => undefined), this.#clock.sleep(CLOSE_MS)])
     }
   }
 

@@ -2,7 +2,7 @@ import { ConfigurationError } from '../../protocol/index.js'
 import type { PostgresPool, PostgresTransaction } from './client.js'
 import { type Connection, withConnection } from './connection.js'
 import type { Queryable } from './database.js'
-import { journalError, sqlState } from './errors.js'
+import { type Doing, journalError, sqlState } from './errors.js'
 
 const SAVEPOINT = 'counterfoil_settle'
 
@@ -74,7 +74,7 @@ class OpenTransaction implements Open {
   }
 
   async begin(): Promise<void> {
-    await this.#run(false, `BEGIN; SAVEPOINT ${SAVEPOINT}`)
+    await this.#run('nothing', `BEGIN; SAVEPOINT ${SAVEPOINT}`)
   }
 
   async takeBack(): Promise<void> {
@@ -88,13 +88,13 @@ class OpenTransaction implements Open {
       if (state === '25P02') throw undoneByError(error)
       // invalid_savepoint_specification, no_active_sql_transaction
       if (state === '3B001' || state === '25P01') throw endedByHandler(error)
-      throw journalError(this.#what, true, error)
+      throw journalError(this.#what, 'writes', error)
     }
   }
 
   async commit(): Promise<void> {
     this.#isUsers = false
-    await this.#run(true, 'COMMIT')
+    await this.#run('writes', 'COMMIT')
   }
 
   /** Where the connection is broken, closing it undoes the transaction too. */
@@ -103,11 +103,11 @@ class OpenTransaction implements Open {
     if (!this.connection.isBroken) await this.connection.query({ text: 'ROLLBACK' }).catch(() => undefined)
   }
 
-  async #run(writes: boolean, text: string): Promise<void> {
+  async #run(doing: Doing, text: string): Promise<void> {
     try {
       await this.connection.query({ text })
     } catch (error) {
-      throw journalError(this.#what, writes, error)
+      throw journalError(this.#what, doing, error)
     }
   }
 }

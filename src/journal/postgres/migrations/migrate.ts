@@ -68,7 +68,7 @@ export async function migrateWith(
       if (found.some((step) => step.version === last)) return { version: versionOf(found), applied: [] }
       return await migrateInTransaction(connection, schemaName, steps)
     } catch (error) {
-      throw journalError(what, true, error)
+      throw journalError(what, 'writes', error)
     }
   })
 }

@@ -8,7 +8,7 @@ import { jsonList, type StatementFor } from '../statement.js'
  * Parameters, arrays of one length: $1 id, $2 key, $3 reference, $4 inputs (a JSON list), $5 fingerprint, $6 group_key,
  * $7 owner, $8 which of the kinds it is, from 1; arrays with one element a kind: $9 namespace, $10 effect,
  * $11 generation, $12 whether it has a `settled` handler, $13 lease in ms, $14 longest call in ms; and $15 the id of the
- * batch, $16 the longest lease of them in ms.
+ * batch, $16 the shortest lease of them in ms.
  * One row that tells which entries this statement created (`changed`).
  *
  * By subscript, not by a join with the kinds: rows have to be written in the order given.

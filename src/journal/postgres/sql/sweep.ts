@@ -2,8 +2,8 @@ import { NOW } from '../row.js'
 import type { StatementFor } from '../statement.js'
 
 /**
- * Finds begun entries whose holders are lost: of batches whose leases are all over, whatever is still executing becomes
- * due in its own right, and the batches are gone.
+ * Finds begun entries whose holders are lost: of batches of which a lease is over, whatever is still executing becomes
+ * due in its own right, when its own lease is over, and the batches are gone.
  *
  * Parameters: $1 how many batches at most. A returned row is the id of an entry that has become due.
  *
