@@ -16,11 +16,12 @@ import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } f
 import { type Context, type Hooks, tell } from './context.js'
 import { Core } from './core.js'
 import { Drives } from './drives.js'
-import { aboveZero, type Effect, type RuntimeEffect } from './effect.js'
+import type { Effect, RuntimeEffect } from './effect.js'
 import { asEnqueued, type EnqueuedEffect, type EnqueueOptions, enqueuedAs, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
 import { startKeepers } from './keepers.js'
 import { type Prepared, prepare } from './prepare.js'
+import { settingsOf } from './settings.js'
 import { checkTurns } from './turns.js'
 import { withUndoEffects } from './undo-effect.js'
 import { type Lease, withLease } from './with-lease.js'
@@ -46,7 +47,7 @@ export interface CounterfoilOptions<Tx> {
    * lease is taken. Default 256. Raise it only if the service is slow and stands it.
    */
   readonly maxUnderWay?: number
-  /** The longest that `start()`'s loop sleeps when nothing wakes it. Default 1 s. */
+  /** The longest that `start()`'s loop sleeps when nothing wakes it: above 0. Default 1 s. */
   readonly pollInterval?: Duration
   /**
    * The longest that a `settled` handler may run; one that hangs would keep its place, and its connection, for ever. After
@@ -116,11 +117,8 @@ export class Counterfoil<Tx = unknown> {
   /** @throws {ConfigurationError} when two effects share a name, or an option makes no sense. */
   constructor(options: CounterfoilOptions<Tx>) {
     const randomness = options.randomness ?? realRandomness
-    this.#workerOptions = {
-      concurrency: options.concurrency ?? 32,
-      pollMs: toMs(options.pollInterval ?? '1s', 'pollInterval'),
-    }
-    const namespace = options.namespace ?? 'default'
+    const { namespace, concurrency, pollMs, maxUnderWay, settledTimeoutMs } = settingsOf(options)
+    this.#workerOptions = { concurrency, pollMs }
     const clock = options.clock ?? realClock
     const effects = withUndoEffects(byName(options.effects), options.journal, namespace)
     const lease = options.lease ?? options.journal.lease
@@ -134,7 +132,7 @@ export class Counterfoil<Tx = unknown> {
       clock,
       randomness,
       hooks: options.hooks ?? {},
-      settledTimeoutMs: aboveZero(toMs(options.settledTimeout ?? '1m', 'settledTimeout'), 'settledTimeout'),
+      settledTimeoutMs,
       guards: new Guards(effects.values(), {
         clock,
         randomness,
@@ -143,7 +141,7 @@ export class Counterfoil<Tx = unknown> {
       retention: retentionOf(options.retention ?? {}, { namespace, effects: [...effects.keys()] }),
     }
     this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})
-    this.#core = new Core(context, options.maxUnderWay ?? 256)
+    this.#core = new Core(context, maxUnderWay)
     this.#drives = new Drives(this.#core)
     this.#compensator = new Compensator(this.#core, (effect, input, { waitMs, signal }) =>
       this.#perform(effect, input, { wait: waitMs, signal, joins: true }),
