@@ -242,7 +242,14 @@ export class Counterfoil<Tx = unknown> {
     return enqueued
   }
 
-  /** Like `enqueue`, for many inputs in one statement; their order is the order for `serializeBy`. */
+  /**
+   * Like `enqueue`, for many inputs in one statement; their order is the order for `serializeBy`.
+   *
+   * @throws {KeyReuseError} a key stands for another input. With a `tx`, let it roll your transaction back; without one,
+   * the inputs that reuse no key were accepted. Asking again for them adds nothing.
+   * @throws {ConfigurationError} {@link InvalidInputError} {@link InvalidKeyError} as `enqueue`: nothing was written.
+   * @throws {JournalError} without a `tx`, some may have been written: ask again with the same.
+   */
   async enqueueMany<Raw, Receipt>(
     effect: Effect<Raw, Receipt, Tx>,
     inputs: readonly NoInfer<Raw>[],
@@ -257,7 +264,7 @@ export class Counterfoil<Tx = unknown> {
     if (options.notBefore === undefined) {
       const intents = prepared.map(({ intent }) => intent)
       const begun = await worker?.begin(effect, intents)
-      if (begun) return enqueuedAs(journal, prepared, begun.map(asEnqueued))
+      if (begun) return enqueuedAs(journal, prepared, { enqueued: begun.map(asEnqueued), isCommitted: true })
     }
     const enqueued = await enqueuePrepared(journal, prepared, own)
     worker?.wake()

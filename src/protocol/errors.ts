@@ -104,11 +104,13 @@ export class InvalidReceiptError extends CounterfoilError {
 export class KeyReuseError extends CounterfoilError {
   readonly code = 'key_reuse'
   readonly identity: EffectIdentity
-  constructor(identity: EffectIdentity) {
-    super(
-      `${describe(identity)} exists already with another input. The earlier effect stands as it is and nothing was sent. ` +
-        'Use another key for another effect; if only part of the input identifies it, name that part with `fingerprint`.',
-    )
+  /** `words`: in place of the usual ones, where these would not say what the user knows it by. */
+  constructor(identity: EffectIdentity, words: { readonly problem?: string; readonly next?: string } = {}) {
+    const {
+      problem = `${describe(identity)} exists already with another input. The earlier effect stands as it is and nothing was sent.`,
+      next = 'Use another key for another effect; if only part of the input identifies it, name that part with `fingerprint`.',
+    } = words
+    super(`${problem} ${next}`)
     this.identity = identity
   }
 }
