@@ -208,17 +208,26 @@ export class CompensationRefused extends CounterfoilError {
 }
 
 /**
- * An audit could not see everything, so it is marked incomplete and nothing was repaired: what it did not see proves
- * nothing. `problem` is stable: `list_failed`, `listed_nothing`, `repeated_page`, `unreadable_operation`.
+ * An audit did not come to its end, so it is marked incomplete, and nothing rests on what it did not see. `problem` is
+ * stable. Nothing was repaired: `list_failed`, `listed_nothing`, `repeated_page`, `unreadable_operation`. What had been
+ * settled or repaired before stands: `stopped` (by its caller), `interrupted` (its process was lost), `incomplete` (why
+ * was not noted).
  */
 export class AuditIncomplete extends CounterfoilError {
   readonly code = 'audit_incomplete'
   readonly problem: string
-  constructor(problem: string, message: string, options?: ErrorOptions) {
-    super(`${message} The audit is incomplete: nothing was repaired. Run it again once the cause is mended.`, options)
+  /** `next`: what is true now, and what to do, where `message` does not end with it. */
+  constructor(
+    problem: string,
+    message: string,
+    { next = NOTHING_REPAIRED, ...options }: ErrorOptions & { readonly next?: string | null } = {},
+  ) {
+    super(next === null ? message : `${message} ${next}`, options)
     this.problem = problem
   }
 }
+
+const NOTHING_REPAIRED = 'The audit is incomplete: nothing was repaired. Run it again once the cause is mended.'
 
 /** Another process audits the same effect, in another way than was asked for. Nothing was done by this call. */
 export class AuditUnderWay extends CounterfoilError {
