@@ -51,15 +51,20 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
   }
 
   /**
-   * Approves a finding and repairs it: a duplicate or an orphan is undone, once.
+   * Approves a finding and repairs it: a duplicate or an orphan is undone, once. Approving what is repaired changes nothing.
    *
-   * @throws {ConfigurationError} there is no such finding, or nothing of its kind is repaired by undoing.
+   * @throws {ConfigurationError} there is no such finding, nothing of its kind is repaired by undoing, or the service has
+   * refused to undo it.
    */
   async approveFinding(id: string, by: { readonly actor: string; readonly reason?: string }): Promise<Finding> {
     return approveFinding(await this.#ofFinding(id), id, by)
   }
 
-  /** Says that what was found may stay as it is. @throws {ConfigurationError} there is no such finding. */
+  /**
+   * Says that what was found may stay as it is. Dismissing what is dismissed changes nothing.
+   *
+   * @throws {ConfigurationError} there is no such finding, it is repaired, or actor or reason is missing.
+   */
   async dismissFinding(id: string, by: { readonly actor: string; readonly reason: string }): Promise<Finding> {
     return dismissFinding(await this.#ofFinding(id), id, by)
   }
