@@ -32,7 +32,11 @@ export interface CounterfoilOptions<Tx> {
   readonly journal: Journal<Tx>
   /** The effects that this process knows. Entries of others are left for processes that know them. */
   readonly effects: readonly RuntimeEffect<Tx>[]
-  /** Separates applications that share a journal or an account at a service; part of every reference. Default `'default'`. */
+  /**
+   * Separates applications that share a journal or an account at a service. Default `'default'`. Part of the identity of
+   * every entry and of every reference, for ever: under another one each key is new, and what was charged under it can be
+   * charged again. 1 to 512 characters.
+   */
   readonly namespace?: string
   readonly hooks?: Hooks
   /** Keeps effects of one `serializeBy` one at a time, and serves `withLease`. Default: rows beside the journal. */
@@ -289,6 +293,9 @@ export class Counterfoil<Tx = unknown> {
   /**
    * Runs `work` while holding the lease of `key`: one at a time among all processes. See docs/leases.md for what a lease
    * can and cannot promise toward a service that checks no token.
+   *
+   * The key is the lease service's as it stands, without the `namespace`: applications that share a journal share its
+   * leases, and wait for each other where they use the same key.
    *
    * @throws {LeaseUnavailable} not granted within `wait`; `work` was not called.
    * @throws {LeaseLostError} lost before `work` ended.
