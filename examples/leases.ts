@@ -2,7 +2,11 @@ import { Counterfoil } from 'counterfoil'
 import { postgresJournal } from 'counterfoil/postgres'
 import pg from 'pg'
 
-export const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
+export const pool = new pg.Pool({
+  connectionString: process.env.DATABASE_URL,
+  connectionTimeoutMillis: 3_000,
+  query_timeout: 6_000,
+})
 export const counterfoil = new Counterfoil({ journal: postgresJournal(pool), effects: [] })
 
 /** Whether it was written: one process at a time writes a customer's statement, and a late one changes nothing. */

@@ -32,7 +32,8 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    * Compares the service's own list with the journal, and repairs what `repair` allows: nothing by default. Everything
    * that it found and did is in the report, and stays saved.
    *
-   * @throws {AuditIncomplete} the list could not be read or believed: nothing was repaired on the strength of it.
+   * @throws {AuditIncomplete} the list could not be read or believed, and nothing was repaired on the strength of it; or the
+   * audit was stopped, and what it had repaired by then stands.
    * @throws {AuditUnderWay} another audit of the effect is under way that was asked for differently.
    * @throws {ConfigurationError} the provider has no `list`, the journal keeps no audits, or an option makes no sense.
    */
@@ -50,15 +51,20 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
   }
 
   /**
-   * Approves a finding and repairs it: a duplicate or an orphan is undone, once.
+   * Approves a finding and repairs it: a duplicate or an orphan is undone, once. Approving what is repaired changes nothing.
    *
-   * @throws {ConfigurationError} there is no such finding, or nothing of its kind is repaired by undoing.
+   * @throws {ConfigurationError} there is no such finding, nothing of its kind is repaired by undoing, or the service has
+   * refused to undo it.
    */
   async approveFinding(id: string, by: { readonly actor: string; readonly reason?: string }): Promise<Finding> {
     return approveFinding(await this.#ofFinding(id), id, by)
   }
 
-  /** Says that what was found may stay as it is. @throws {ConfigurationError} there is no such finding. */
+  /**
+   * Says that what was found may stay as it is. Dismissing what is dismissed changes nothing.
+   *
+   * @throws {ConfigurationError} there is no such finding, it is repaired, or actor or reason is missing.
+   */
   async dismissFinding(id: string, by: { readonly actor: string; readonly reason: string }): Promise<Finding> {
     return dismissFinding(await this.#ofFinding(id), id, by)
   }

@@ -33,7 +33,7 @@ const chargeOrder = defineEffect({
 })
 
 export const databaseUrl = process.env.DATABASE_URL ?? 'postgresql://localhost/shop'
-const pool = new pg.Pool({ connectionString: databaseUrl })
+const pool = new pg.Pool({ connectionString: databaseUrl }) // give yours timeouts: docs/dispatcher.md, "The pool"
 export const counterfoil = new Counterfoil({ journal: postgresJournal(pool), effects: [chargeOrder] })
 
 /** The body of the engine's step, however often it is run. */

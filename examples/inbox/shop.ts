@@ -17,7 +17,11 @@ export const chargeOrder = defineEffect({
   provider: stripePaymentIntents(stripe, (order: Order) => ({ amount: order.cents, currency: 'eur' })),
 })
 
-export const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
+export const pool = new pg.Pool({
+  connectionString: process.env.DATABASE_URL,
+  connectionTimeoutMillis: 3_000,
+  query_timeout: 6_000,
+})
 export const counterfoil = new Counterfoil({
   journal: postgresJournal(pool),
   effects: [chargeOrder],

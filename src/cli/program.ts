@@ -16,12 +16,12 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     .description('Calls to external services that take effect effectively once.')
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.error })
-  for (const add of COMMANDS) {
-    add(program, terminal, (code) => {
-      exitCode = code
-    })
-  }
   try {
+    for (const add of COMMANDS) {
+      add(program, terminal, (code) => {
+        exitCode = code
+      })
+    }
     await program.parseAsync(args, { from: 'user' })
     return exitCode
   } catch (error) {

@@ -80,9 +80,29 @@ async function stateOf(id: string): Promise<unknown> {
   return rows[0]
 }
 
-function counterfoil(...args: readonly string[]): Promise<{ code: number | null; out: string; error: string }> {
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly error: string
+}
+
+function counterfoil(...args: readonly string[]): Promise<Ended> {
+  return node(BIN, ...args)
+}
+
+/** The same on a system that has no name for its user, as in a container that runs under any number. */
+function namelessly(...args: readonly string[]): Promise<Ended> {
+  const nameless = `
+import { syncBuiltinESMExports } from 'node:module'
+import os from 'node:os'
+os.userInfo = () => { throw new Error('uv_os_get_passwd returned ENOENT') }
+syncBuiltinESMExports()`
+  return node('--import', `data:text/javascript,${encodeURIComponent(nameless)}`, BIN, ...args)
+}
+
+function node(...args: readonly string[]): Promise<Ended> {
   return new Promise((done, reject) => {
-    const child = spawn(process.execPath, [BIN, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
     const said = { out: '', error: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       said.out += text
@@ -133,5 +153,16 @@ describe('counterfoil resume', { timeout: 60_000 }, () => {
       code: 2,
       error: expect.stringContaining('export default new Counterfoil'),
     })
+  })
+
+  it('asks for --actor where the system has no name for its user, and for help needs none', async () => {
+    const [, , ...reason] = BY
+    const { code, error } = await namelessly('resume', './shop.js', 'charge', 'any', ...reason)
+    expect(code).toBe(2)
+    expect(error).toMatch(/no name for its user\. Say who acts: --actor/)
+    expect(await namelessly('resume', './shop.js', 'charge', 'unknown', ...BY)).toMatchObject({ code: 1, error: '' })
+    for (const args of [['--help'], ['resume', '--help'], ['verify', '--help']]) {
+      expect(await namelessly(...args)).toMatchObject({ code: 0, error: '' })
+    }
   })
 })

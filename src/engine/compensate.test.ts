@@ -164,7 +164,12 @@ describe.each(Object.entries(journals))('on %s', (_name, journal) => {
     await part(500, 'return-1')
     await part(500, 'return-1')
     expect(await stateOf(shop, 'o1')).toMatchObject({ state: 'succeeded', reason: null })
-    expect(await errorOf(part(400, 'return-1'))).toBeInstanceOf(KeyReuseError)
+    const reused = await errorOf(part(400, 'return-1'))
+    expect(reused).toBeInstanceOf(KeyReuseError)
+    expect(String(reused)).toContain(
+      'charge-order "o1": the refundKey "return-1" stands for another amount, 500 minor units; now 400 minor units was asked',
+    )
+    expect(reused).toMatchObject({ identity: { key: expect.stringMatching(/^pi_\S+ return-1$/) } })
     expect(await reasonOf(part(701, 'return-2'))).toBe('exceeds_remaining')
     const both = await Promise.allSettled([part(600, 'return-3'), part(600, 'return-4')])
     expect(both.filter((each) => each.status === 'fulfilled')).toHaveLength(1)

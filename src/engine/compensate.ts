@@ -184,7 +184,7 @@ export class Compensator<Tx> {
         throw refusal(effect, key, begun.reason.code, begun.reason.message)
       }
       const minorUnits = begun.begun ? begun.minorUnits : begun.earlier.minorUnits
-      if (!begun.begun) checkSame(begun.earlier, order, undoEffect, namespace)
+      if (!begun.begun) checkSame(begun.earlier, order, key, undoing)
       const { intent } = await prepare(undoEffect, namespace, inputOf(minorUnits), 1)
       if (begun.begun) await journal.enqueue(tx, [{ intent, notBefore: null }])
       return { input: inputOf(minorUnits), intent }
@@ -308,17 +308,28 @@ function checkOptions({ reason, amount, refundKey }: CompensateOptions): void {
 }
 
 /** P7 for undoings: one refund key stands for one amount. */
-function checkSame<Tx>(
+function checkSame(
   earlier: Compensation,
-  order: CompensationOrder,
-  undoEffect: RuntimeEffect<Tx>,
-  namespace: string,
+  { undoId, namespace, effect, part }: CompensationOrder,
+  key: string,
+  { externalId, refundKey }: Undoing,
 ): void {
-  const same = order.part === null ? earlier.whole : !earlier.whole && order.part.minorUnits === earlier.minorUnits
+  const same = part === null ? earlier.whole : !earlier.whole && part.minorUnits === earlier.minorUnits
   if (same) return
-  const key = order.undoId
-  const identity = { id: order.undoId, effect: undoEffect.name, key, generation: 1 }
-  throw new KeyReuseError({ ...identity, reference: reference(namespace, undoEffect.name, key, 1) })
+  const undo = { effect: undoNameOf(effect), key: undoKeyOf(externalId, refundKey), generation: 1 }
+  const identity = { ...undo, id: undoId, reference: reference(namespace, undo.effect, undo.key, 1) }
+  const asked = amountInWords(part?.minorUnits ?? null)
+  const stands = amountInWords(earlier.whole ? null : earlier.minorUnits)
+  throw new KeyReuseError(identity, {
+    problem:
+      `${effect} ${JSON.stringify(key)}: the refundKey ${JSON.stringify(refundKey)} stands for another amount, ${stands}; ` +
+      `now ${asked} was asked for. The earlier refund stands as it is and nothing was sent.`,
+    next: 'Ask for the same amount to join it; another refund needs another `refundKey`.',
+  })
+}
+
+function amountInWords(minorUnits: number | null): string {
+  return minorUnits === null ? 'all that was left' : `${minorUnits} minor units`
 }
 
 function calledOff(why: string): Reason {

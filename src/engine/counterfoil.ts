@@ -16,11 +16,12 @@ import { type CompensateGroupOptions, compensateGroup, type GroupCompensated } f
 import { type Context, type Hooks, tell } from './context.js'
 import { Core } from './core.js'
 import { Drives } from './drives.js'
-import { aboveZero, type Effect, type RuntimeEffect } from './effect.js'
+import type { Effect, RuntimeEffect } from './effect.js'
 import { asEnqueued, type EnqueuedEffect, type EnqueueOptions, enqueuedAs, enqueuePrepared, tied } from './enqueue.js'
 import { Guards } from './guards/index.js'
 import { startKeepers } from './keepers.js'
 import { type Prepared, prepare } from './prepare.js'
+import { settingsOf } from './settings.js'
 import { checkTurns } from './turns.js'
 import { withUndoEffects } from './undo-effect.js'
 import { type Lease, withLease } from './with-lease.js'
@@ -31,7 +32,11 @@ export interface CounterfoilOptions<Tx> {
   readonly journal: Journal<Tx>
   /** The effects that this process knows. Entries of others are left for processes that know them. */
   readonly effects: readonly RuntimeEffect<Tx>[]
-  /** Separates applications that share a journal or an account at a service; part of every reference. Default `'default'`. */
+  /**
+   * Separates applications that share a journal or an account at a service. Default `'default'`. Part of the identity of
+   * every entry and of every reference, for ever: under another one each key is new, and what was charged under it can be
+   * charged again. 1 to 512 characters.
+   */
   readonly namespace?: string
   readonly hooks?: Hooks
   /** Keeps effects of one `serializeBy` one at a time, and serves `withLease`. Default: rows beside the journal. */
@@ -46,7 +51,7 @@ export interface CounterfoilOptions<Tx> {
    * lease is taken. Default 256. Raise it only if the service is slow and stands it.
    */
   readonly maxUnderWay?: number
-  /** The longest that `start()`'s loop sleeps when nothing wakes it. Default 1 s. */
+  /** The longest that `start()`'s loop sleeps when nothing wakes it: above 0. Default 1 s. */
   readonly pollInterval?: Duration
   /**
    * The longest that a `settled` handler may run; one that hangs would keep its place, and its connection, for ever. After
@@ -116,11 +121,8 @@ export class Counterfoil<Tx = unknown> {
   /** @throws {ConfigurationError} when two effects share a name, or an option makes no sense. */
   constructor(options: CounterfoilOptions<Tx>) {
     const randomness = options.randomness ?? realRandomness
-    this.#workerOptions = {
-      concurrency: options.concurrency ?? 32,
-      pollMs: toMs(options.pollInterval ?? '1s', 'pollInterval'),
-    }
-    const namespace = options.namespace ?? 'default'
+    const { namespace, concurrency, pollMs, maxUnderWay, settledTimeoutMs } = settingsOf(options)
+    this.#workerOptions = { concurrency, pollMs }
     const clock = options.clock ?? realClock
     const effects = withUndoEffects(byName(options.effects), options.journal, namespace)
     const lease = options.lease ?? options.journal.lease
@@ -134,7 +136,7 @@ export class Counterfoil<Tx = unknown> {
       clock,
       randomness,
       hooks: options.hooks ?? {},
-      settledTimeoutMs: aboveZero(toMs(options.settledTimeout ?? '1m', 'settledTimeout'), 'settledTimeout'),
+      settledTimeoutMs,
       guards: new Guards(effects.values(), {
         clock,
         randomness,
@@ -143,7 +145,7 @@ export class Counterfoil<Tx = unknown> {
       retention: retentionOf(options.retention ?? {}, { namespace, effects: [...effects.keys()] }),
     }
     this.#inbox = new Inbox(options.journal, namespace, options.inbox ?? {})
-    this.#core = new Core(context, options.maxUnderWay ?? 256)
+    this.#core = new Core(context, maxUnderWay)
     this.#drives = new Drives(this.#core)
     this.#compensator = new Compensator(this.#core, (effect, input, { waitMs, signal }) =>
       this.#perform(effect, input, { wait: waitMs, signal, joins: true }),
@@ -246,7 +248,14 @@ export class Counterfoil<Tx = unknown> {
     return enqueued
   }
 
-  /** Like `enqueue`, for many inputs in one statement; their order is the order for `serializeBy`. */
+  /**
+   * Like `enqueue`, for many inputs in one statement; their order is the order for `serializeBy`.
+   *
+   * @throws {KeyReuseError} a key stands for another input. With a `tx`, let it roll your transaction back; without one,
+   * the inputs that reuse no key were accepted. Asking again for them adds nothing.
+   * @throws {ConfigurationError} {@link InvalidInputError} {@link InvalidKeyError} as `enqueue`: nothing was written.
+   * @throws {JournalError} without a `tx`, some may have been written: ask again with the same.
+   */
   async enqueueMany<Raw, Receipt>(
     effect: Effect<Raw, Receipt, Tx>,
     inputs: readonly NoInfer<Raw>[],
@@ -261,7 +270,7 @@ export class Counterfoil<Tx = unknown> {
     if (options.notBefore === undefined) {
       const intents = prepared.map(({ intent }) => intent)
       const begun = await worker?.begin(effect, intents)
-      if (begun) return enqueuedAs(journal, prepared, begun.map(asEnqueued))
+      if (begun) return enqueuedAs(journal, prepared, { enqueued: begun.map(asEnqueued), isCommitted: true })
     }
     const enqueued = await enqueuePrepared(journal, prepared, own)
     worker?.wake()
@@ -286,6 +295,9 @@ export class Counterfoil<Tx = unknown> {
   /**
    * Runs `work` while holding the lease of `key`: one at a time among all processes. See docs/leases.md for what a lease
    * can and cannot promise toward a service that checks no token.
+   *
+   * The key is the lease service's as it stands, without the `namespace`: applications that share a journal share its
+   * leases, and wait for each other where they use the same key.
    *
    * @throws {LeaseUnavailable} not granted within `wait`; `work` was not called.
    * @throws {LeaseLostError} lost before `work` ended.

@@ -145,7 +145,10 @@ export function define<Input, Receipt, Tx = unknown, Raw = Input>(
     leaseMs: limits.timeoutMs + graceMs,
     ...delaysOf(definition, name),
     settledAttempts: aboveZero(definition.settledAttempts ?? 20, `${name}: settledAttempts`),
-    concurrency: checkConcurrency(definition.concurrency, name),
+    concurrency:
+      definition.concurrency === undefined
+        ? Number.POSITIVE_INFINITY
+        : wholeFromOne(definition.concurrency, `${name}: concurrency`),
   }
   // The one place where the user's types are forgotten: inside, an input is what the schema or the caller made of it.
   return Object.freeze(effect) as unknown as Effect<Raw, Receipt, Tx>
@@ -175,10 +178,10 @@ type NumbersOfEffect =
   | 'retryLongestMs'
   | 'settledAttempts'
 
-function checkConcurrency(concurrency: number | undefined, name: string): number {
-  if (concurrency === undefined) return Number.POSITIVE_INFINITY
-  if (Number.isInteger(concurrency) && concurrency >= 1) return concurrency
-  throw new ConfigurationError(`${name}: concurrency is ${concurrency}: it must be a whole number from 1.`)
+/** @throws {ConfigurationError} naming the option. */
+export function wholeFromOne(value: number, option: string): number {
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new ConfigurationError(`${option} is ${value}: it must be a whole number from 1.`)
 }
 
 /** @throws {ConfigurationError} naming the option. */

@@ -69,6 +69,28 @@ describe('enqueue', () => {
     await expect(counterfoil.perform(effect, order)).resolves.toEqual({ id: 'ch_order-1' })
   })
 
+  it('says of many without a transaction that the others were accepted, and asking again for those adds nothing', async () => {
+    const { journal, effect, open } = setUp()
+    const counterfoil = open()
+    const [one, two] = [
+      { id: 'order-1', customer: 'a', cents: 1 },
+      { id: 'order-2', customer: 'a', cents: 1 },
+    ]
+    const reused = { ...one, cents: 2 }
+    await counterfoil.enqueue(effect, one)
+    await expect(counterfoil.enqueueMany(effect, [two, reused])).rejects.toMatchObject({
+      code: 'key_reuse',
+      identity: { key: 'order-1' },
+      message: expect.stringContaining('The other inputs of this call were accepted'),
+    })
+    expect(await counterfoil.enqueueMany(effect, [one, two])).toMatchObject([{ created: false }, { created: false }])
+    const inTransaction = journal.transaction((tx) =>
+      counterfoil.enqueueMany(effect, [{ id: 'order-3', customer: 'a' }, reused], { tx }),
+    )
+    await expect(inTransaction).rejects.not.toMatchObject({ message: expect.stringContaining('were accepted') })
+    expect(await counterfoil.enqueue(effect, { id: 'order-3', customer: 'a' })).toMatchObject({ created: true })
+  })
+
   it('waits until its time has come', async () => {
     const { effect, open, made, untilMade } = setUp()
     const counterfoil = open()

@@ -52,16 +52,18 @@ export async function enqueuePrepared<Tx>(
 ): Promise<EnqueuedEffect[]> {
   const notBefore = notBeforeOf(options.notBefore)
   const items = prepared.map(({ intent }) => ({ intent, notBefore }))
-  return enqueuedAs(journal, prepared, await journal.enqueue(options.tx ?? null, items))
+  const isCommitted = options.tx === undefined
+  return enqueuedAs(journal, prepared, { enqueued: await journal.enqueue(options.tx ?? null, items), isCommitted })
 }
 
 /** What enqueueing has come to, effect by effect. @throws {KeyReuseError} */
 export async function enqueuedAs<Tx>(
   journal: Journal<Tx>,
   prepared: readonly Prepared[],
-  enqueued: readonly JournalEnqueued[],
+  { enqueued, isCommitted }: { readonly enqueued: readonly JournalEnqueued[]; readonly isCommitted: boolean },
 ): Promise<EnqueuedEffect[]> {
-  for (const [i, each] of prepared.entries()) await checkReuse(journal, each, enqueued[i])
+  const words = isCommitted && prepared.length > 1 ? { next: OTHERS_STAND } : {}
+  for (const [i, each] of prepared.entries()) await checkReuse(journal, each, enqueued[i], words)
   return prepared.map(({ intent: { id, reference } }, i) => ({ id, reference, created: enqueued[i]?.created === true }))
 }
 
@@ -71,15 +73,22 @@ export function asEnqueued({ created, entry }: Begun): JournalEnqueued {
   return { created, state, generation, fingerprint }
 }
 
+/** Of several inputs without a transaction of the caller's: there is nothing that the error could roll back. */
+const OTHERS_STAND =
+  'The other inputs of this call were accepted, all that reuse no key, and will be made; asking again for those adds ' +
+  'nothing. Give this one another key; if only part of the input identifies it, name that part with `fingerprint`.'
+
 // P7. In the caller's transaction, the error is what makes it roll back.
 async function checkReuse<Tx>(
   journal: Journal<Tx>,
   { intent }: Prepared,
   enqueued: JournalEnqueued | undefined,
+  words: { readonly next?: string },
 ): Promise<void> {
   if (enqueued === undefined || enqueued.fingerprint === intent.fingerprint) return
   const earlier = enqueued.generation === 1 ? [] : await journal.earlierFingerprints(intent.id)
-  if (!earlier.includes(intent.fingerprint)) throw new KeyReuseError({ ...intent, generation: enqueued.generation })
+  if (!earlier.includes(intent.fingerprint))
+    throw new KeyReuseError({ ...intent, generation: enqueued.generation }, words)
 }
 
 function notBeforeOf(when: Date | Duration | undefined): NotBefore | null {

@@ -37,7 +37,7 @@ const TRANSACTION_COMMAND =
  * The journal's transaction, as a `settled` handler gets it, in the guise of a `pg` client, so that what is built upon
  * `pg` can work in it:
  *
- *     settled: async (tx, order) => {
+ *     settled: async (tx: PostgresTransaction, order) => {
  *       await drizzle(toPg(tx)).update(orders).set({ paid: true }).where(eq(orders.id, order.id))
  *     }
  *

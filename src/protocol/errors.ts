@@ -105,11 +105,13 @@ export class InvalidReceiptError extends CounterfoilError {
 export class KeyReuseError extends CounterfoilError {
   readonly code = 'key_reuse'
   readonly identity: EffectIdentity
-  constructor(identity: EffectIdentity) {
-    super(
-      `${describe(identity)} exists already with another input. The earlier effect stands as it is and nothing was sent. ` +
-        'Use another key for another effect; if only part of the input identifies it, name that part with `fingerprint`.',
-    )
+  /** `words`: in place of the usual ones, where these would not say what the user knows it by. */
+  constructor(identity: EffectIdentity, words: { readonly problem?: string; readonly next?: string } = {}) {
+    const {
+      problem = `${describe(identity)} exists already with another input. The earlier effect stands as it is and nothing was sent.`,
+      next = 'Use another key for another effect; if only part of the input identifies it, name that part with `fingerprint`.',
+    } = words
+    super(`${problem} ${next}`)
     this.identity = identity
   }
 }
@@ -224,17 +226,26 @@ export class CompensationRefused extends CounterfoilError {
 }
 
 /**
- * An audit could not see everything, so it is marked incomplete and nothing was repaired: what it did not see proves
- * nothing. `problem` is stable: `list_failed`, `listed_nothing`, `repeated_page`, `unreadable_operation`.
+ * An audit did not come to its end, so it is marked incomplete, and nothing rests on what it did not see. `problem` is
+ * stable. Nothing was repaired: `list_failed`, `listed_nothing`, `repeated_page`, `unreadable_operation`. What had been
+ * settled or repaired before stands: `stopped` (by its caller), `interrupted` (its process was lost), `incomplete` (why
+ * was not noted).
  */
 export class AuditIncomplete extends CounterfoilError {
   readonly code = 'audit_incomplete'
   readonly problem: string
-  constructor(problem: string, message: string, options?: ErrorOptions) {
-    super(`${message} The audit is incomplete: nothing was repaired. Run it again once the cause is mended.`, options)
+  /** `next`: what is true now, and what to do, where `message` does not end with it. */
+  constructor(
+    problem: string,
+    message: string,
+    { next = NOTHING_REPAIRED, ...options }: ErrorOptions & { readonly next?: string | null } = {},
+  ) {
+    super(next === null ? message : `${message} ${next}`, options)
     this.problem = problem
   }
 }
+
+const NOTHING_REPAIRED = 'The audit is incomplete: nothing was repaired. Run it again once the cause is mended.'
 
 /** Another process audits the same effect, in another way than was asked for. Nothing was done by this call. */
 export class AuditUnderWay extends CounterfoilError {

@@ -26,6 +26,9 @@ const RESUME_WITHIN_MS = 3_600_000
 /** How often one that waits for another's audit looks whether it is over. */
 const LOOK_MS = 200
 
+const WHAT_STANDS =
+  'The audit is incomplete: what it had settled or repaired by then stands, and nothing more was done. Run it again for the rest.'
+
 /** An audit as it is carried out, with the effect that it is about. */
 interface AuditOf<Tx> {
   readonly audited: AuditedEffect<Tx>
@@ -39,7 +42,8 @@ interface AuditOf<Tx> {
  * Compares the service's own list with the journal, and repairs what it may. Two audits of one effect at once are one:
  * the second waits for the first, and has its report if it asked for the same.
  *
- * @throws {AuditIncomplete} the list could not be read or believed; nothing was repaired on the strength of it.
+ * @throws {AuditIncomplete} the list could not be read or believed, and nothing was repaired on the strength of it; or the
+ * audit was stopped, and what it had repaired by then stands.
  * @throws {AuditUnderWay} another audit of the effect is under way that was asked for differently.
  * @throws {ConfigurationError} the provider has no `list`, the journal keeps no audits, or an option makes no sense.
  */
@@ -155,7 +159,16 @@ class Audit<Tx> {
   readonly #check = (): void => {
     this.#held.throwIfLost()
     if (!this.#of.signal.aborted) return
-    throw new AuditIncomplete('stopped', 'The audit was stopped by its caller.', { cause: this.#of.signal.reason })
+    const ends = this.#mayHaveActed() ? { next: WHAT_STANDS } : {}
+    throw new AuditIncomplete('stopped', 'The audit was stopped by its caller.', {
+      ...ends,
+      cause: this.#of.signal.reason,
+    })
+  }
+
+  /** Doubts are settled while it is matched, and findings repaired after that, unless it is a dry run. */
+  #mayHaveActed(): boolean {
+    return this.#of.terms.repair !== 'dry-run' && this.#run.state !== 'listing'
   }
 
   async #list(): Promise<void> {
@@ -247,5 +260,7 @@ async function latestRun<Tx>(of: AuditOf<Tx>): Promise<AuditRun | null> {
 
 function reportOf(store: AuditStore, run: AuditRun): AuditReport {
   if (run.state === 'complete') return new AuditReport(store, run)
-  throw new AuditIncomplete(run.note?.code ?? 'incomplete', run.note?.message ?? 'The audit did not end.')
+  // The note ends as the error did from which it was made.
+  if (run.note !== null) throw new AuditIncomplete(run.note.code, run.note.message, { next: null })
+  throw new AuditIncomplete('incomplete', 'The audit did not end.', { next: WHAT_STANDS })
 }

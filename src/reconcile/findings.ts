@@ -7,7 +7,8 @@ import { repair } from './repair.js'
  * Approves a finding and repairs it: a duplicate or an orphan is undone, once. What cannot be done at once is done by the
  * next audit that may repair. Approving what is repaired already changes nothing.
  *
- * @throws {ConfigurationError} there is no such finding, or of its kind nothing can be repaired by undoing.
+ * @throws {ConfigurationError} there is no such finding, of its kind nothing can be repaired by undoing, or the service has
+ * refused to undo it: that stands (P6).
  */
 export async function approveFinding<Tx>(
   audited: AuditedEffect<Tx>,
@@ -23,21 +24,39 @@ export async function approveFinding<Tx>(
   }
   const decision = { status: 'approved' as const, by: actorOf(by), note: by.reason ?? null }
   const approved = await store.decide(id, ['open', 'approved', 'dismissed'], decision)
-  if (approved === null) return found(audited, id)
+  if (approved === null) return repairedAlready(await found(audited, id))
   const signal = new AbortController().signal
   await repair(approved, { store, audited, signal, check: () => undefined })
   return found(audited, id)
 }
 
-/** Says that what was found may stay as it is. @throws {ConfigurationError} there is no such finding. */
+function repairedAlready(finding: Finding): Finding {
+  if (finding.status !== 'refused') return finding
+  throw new ConfigurationError(
+    `The finding ${finding.id} cannot be approved: the service has refused to undo its operation, and that stands ` +
+      `(${finding.note ?? 'it gave no reason'}). Nothing was done. Undo it there by hand, and dismiss the finding.`,
+  )
+}
+
+/**
+ * Says that what was found may stay as it is. Dismissing what is dismissed already changes nothing.
+ *
+ * @throws {ConfigurationError} there is no such finding, what it was about is repaired, or actor or reason is missing.
+ */
 export async function dismissFinding<Tx>(
   audited: AuditedEffect<Tx>,
   id: string,
   by: { readonly actor: string; readonly reason: string },
 ): Promise<Finding> {
+  if (typeof by.reason !== 'string' || by.reason === '') throw new ConfigurationError('Say why: `reason` is empty.')
   const decision = { status: 'dismissed' as const, by: actorOf(by), note: by.reason }
   await auditsOf(audited).decide(id, ['open', 'approved', 'refused'], decision)
-  return found(audited, id)
+  const finding = await found(audited, id)
+  if (finding.status !== 'repaired') return finding
+  throw new ConfigurationError(
+    `The finding ${id} is repaired: its operation was undone, or its entry settled by it, which no dismissal takes back. ` +
+      'Nothing was done.',
+  )
 }
 
 async function found<Tx>(audited: AuditedEffect<Tx>, id: string): Promise<Finding> {

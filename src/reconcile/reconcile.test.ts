@@ -341,18 +341,4 @@ describe('an audit that cannot be', () => {
     const both = { from: new Date(), since: '1h' } as const
     expect(await errorOf(listing.counterfoil.reconcile(listing.effect, both))).toMatchObject({ code: 'configuration' })
   })
-
-  it('and one that is stopped is incomplete', async () => {
-    const world = await worldWith([...times(3, 'matched'), 'duplicateSameReference'])
-    const stop = new AbortController()
-    const list = world.service.list.bind(world.service)
-    world.service.list = async function* (window) {
-      yield* list(window)
-      stop.abort()
-    }
-    const options = { ...world.options, repair: { auto: AUTO }, signal: stop.signal }
-    expect(await errorOf(world.counterfoil.reconcile(world.effect, options))).toBeInstanceOf(AuditIncomplete)
-    expect(await latest(world)).toMatchObject({ state: 'incomplete' })
-    expect(world.service.undone).toEqual([])
-  })
 })

@@ -1,12 +1,12 @@
-import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import type { ResumeBy, Resumed } from '../../operations/index.js'
+import { ACTOR_OPTION, actorOf } from '../actor.js'
 import { defaultExport, isObject, loadModule } from '../load-module.js'
 import { EXIT, type ExitCode, type Terminal, UsageError } from '../terminal.js'
 
 interface Given {
   readonly reason: string
-  readonly actor: string
+  readonly actor?: string
 }
 
 /** What the command needs of a user's Counterfoil: made by the very copy of this package that the user has. */
@@ -27,24 +27,25 @@ export function resumeCommand(program: Command, terminal: Terminal, end: (exitCo
     .argument('<effect>', 'the name of the effect, as `onParked` tells it')
     .argument('<key...>', 'the business keys')
     .requiredOption('--reason <words>', 'why; kept with the entry until its next outcome')
-    .option('--actor <name>', 'who; kept as well', userInfo().username)
+    .option(...ACTOR_OPTION)
     .addHelpText('after', '\nExit codes: 0 all were resumed or settled, 1 some stay as they were, 2 it could not run.')
     .action(async (path: string, effect: string, keys: readonly string[], given: Given) => {
+      const by = { actor: actorOf(given.actor), reason: given.reason }
       const counterfoil = counterfoilOf(await loadModule(path, terminal.cwd), path)
-      end(await resumeAll(counterfoil, { effect, keys, ...given }, terminal))
+      end(await resumeAll(counterfoil, { effect, keys, by }, terminal))
     })
 }
 
 async function resumeAll(
   counterfoil: Resumes,
-  { effect, keys, actor, reason }: Given & { readonly effect: string; readonly keys: readonly string[] },
+  { effect, keys, by }: { readonly effect: string; readonly keys: readonly string[]; readonly by: ResumeBy },
   terminal: Terminal,
 ): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.ok
   try {
     // One after the other: a service that has just come back is not run over by the look-ups.
     for (const key of keys) {
-      const resumed = await counterfoil.resume(effect, key, { actor, reason })
+      const resumed = await counterfoil.resume(effect, key, by)
       if (resumed.kind === 'unchanged') exitCode = EXIT.found
       terminal.out(`${effect} ${key}: ${wordsFor(resumed)}\n`)
     }

@@ -39,7 +39,8 @@ const LOOKED_BACK_RUNS = 50
 
 const INTERRUPTED = {
   code: 'interrupted',
-  message: 'Its process ended before it did. Nothing was concluded from it; a later audit looks again.',
+  message:
+    'Its process ended before it did. What it had settled or repaired by then stands; a later audit looks again.',
 }
 
 /**

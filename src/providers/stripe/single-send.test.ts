@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import { createServer, type Socket } from 'node:net'
 import Stripe from 'stripe'
@@ -286,6 +287,15 @@ describe("the user's client", () => {
     const fake = { paymentIntents: { create: () => Promise.resolve({}) } } as unknown as Stripe
     expect(() => stripePaymentIntents(fake, toParams)).toThrow(ConfigurationError)
     expect(() => stripePaymentIntents(fake, toParams)).toThrow('(config) => new Stripe(key, { ...config })')
+  })
+
+  it('of a version that is refused is none that package.json asks for', () => {
+    const peersIn = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'))
+    const manifest = { peerDependencies: { stripe: '>=20' } }
+    expect(peersIn('package.json')).toMatchObject(manifest)
+    expect(peersIn('package-lock.json')).toMatchObject({ packages: { '': manifest } })
+    const fake = {} as unknown as Stripe
+    expect(() => stripePaymentIntents(fake, toParams)).toThrow('which works from version 20:')
   })
 
   it('made by a function that forgets our options is refused', () => {
