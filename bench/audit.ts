@@ -74,11 +74,11 @@ async function plant(): Promise<void> {
 async function insert(pool: pg.Pool, rows: readonly EntryRow[]): Promise<void> {
   await pool.query(
     `INSERT INTO counterfoil.entries (
-       id, fence, created_at, updated_at, first_sent_at, last_deadline_at, in_doubt_since, generation, attempts, state,
-       settlement, namespace, effect, key, reference, fingerprint, external_id, input, receipt, reason
+       id, fence, created_at, updated_at, first_sent_at, last_deadline_at, in_doubt_since, parked_at, generation,
+       attempts, state, settlement, namespace, effect, key, reference, fingerprint, external_id, input, receipt, reason
      )
-     SELECT r.id, 1, t.at, t.at, t.at, t.at, CASE WHEN r.external_id IS NULL THEN t.at END, 1, 1,
-       CASE WHEN r.external_id IS NULL THEN 'parked' ELSE 'succeeded' END,
+     SELECT r.id, 1, t.at, t.at, t.at, t.at, CASE WHEN r.external_id IS NULL THEN t.at END,
+       CASE WHEN r.external_id IS NULL THEN t.at END, 1, 1, CASE WHEN r.external_id IS NULL THEN 'parked' ELSE 'succeeded' END,
        'none', $1, $2, r.key, r.reference, r.fingerprint, r.external_id, r.input,
        CASE WHEN r.external_id IS NOT NULL THEN json_build_object('id', r.external_id, 'status', 'succeeded') END,
        CASE WHEN r.external_id IS NULL THEN '{"code":"planted","message":"It may have happened."}'::json END

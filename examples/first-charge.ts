@@ -27,7 +27,14 @@ const chargeOrder = defineEffect({
   })),
 })
 
-const counterfoil = new Counterfoil({ journal: postgresJournal(pool), effects: [chargeOrder] })
+const counterfoil = new Counterfoil({
+  journal: postgresJournal(pool),
+  effects: [chargeOrder],
+  hooks: {
+    onParked: ({ key }, reason) => console.error(`order ${key} needs a person: ${reason?.message}`), // docs/parked.md
+    onError: console.error,
+  },
+})
 await counterfoil.start() // in at least one process: ends doubts, takes over from lost workers
 
 export async function pay(order: Order): Promise<string> {

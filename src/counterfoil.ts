@@ -5,8 +5,19 @@ import {
   listDeadSettlements,
   retryDeadSettlement,
 } from './engine/dead-settlements.js'
-import { type Effect, Counterfoil as Engine } from './engine/index.js'
-import { type ResumeBy, type Resumed, resume } from './operations/index.js'
+import { type Effect, Counterfoil as Engine, type RuntimeEffect } from './engine/index.js'
+import {
+  type EffectAddress,
+  type EffectEntry,
+  listParked,
+  nameOf,
+  type ParkedEffect,
+  type ParkedOptions,
+  type ResumeBy,
+  type Resumed,
+  readEntry,
+  resume,
+} from './operations/index.js'
 import { ConfigurationError, type Finding } from './protocol/index.js'
 import {
   AuditReport,
@@ -38,7 +49,7 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    * @throws {ConfigurationError} the provider has no `list`, the journal keeps no audits, or an option makes no sense.
    */
   reconcile<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, options: ReconcileOptions = {}): Promise<AuditReport> {
-    return reconcile(this.#audited(effect.name), options)
+    return reconcile(this.#audited(effect), options)
   }
 
   /**
@@ -47,7 +58,7 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    * @throws {ConfigurationError} when the schedule or an option makes no sense.
    */
   scheduleAudits<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, options: ScheduleOptions): AuditSchedule {
-    return scheduleAudits(this.#audited(effect.name), options)
+    return scheduleAudits(this.#audited(effect), options)
   }
 
   /**
@@ -83,7 +94,7 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    * @throws {JournalError} the journal could not be reached: let the service deliver the event again.
    */
   settleByHint<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, hint: Hint): Promise<Hinted> {
-    return settleByHint(this.#audited(effect.name), hint)
+    return settleByHint(this.#audited(effect), hint)
   }
 
   /**
@@ -102,7 +113,29 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    * @throws {ConfigurationError} the effect is not among those of this Counterfoil.
    */
   async retrySettlement<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, key: string): Promise<boolean> {
-    return retryDeadSettlement(this, this.#audited(effect.name).effect.name, key)
+    return retryDeadSettlement(this, this.#audited(effect).effect.name, key)
+  }
+
+  /**
+   * The effects that need a person or an audit, the longest parked first. Hooks are told at most once; this is to be sure of
+   * every one of them.
+   *
+   * @throws {ConfigurationError} the effect is not among those of this Counterfoil.
+   */
+  async parked(options: ParkedOptions<Tx> = {}): Promise<readonly ParkedEffect[]> {
+    if (options.effect !== undefined) this.#audited(options.effect)
+    return listParked(this, options)
+  }
+
+  /**
+   * How an effect stands now, by its id (of whoever was answered 202: `EffectInDoubt.identity` will do) or by its effect and
+   * key; null where there is none. It reads the journal alone, and makes no call.
+   *
+   * @throws {ConfigurationError} the effect that is named is not among those of this Counterfoil.
+   */
+  async entry(address: EffectAddress<Tx>): Promise<EffectEntry | null> {
+    if (!('id' in address)) this.#audited(address.effect)
+    return readEntry(this, address)
   }
 
   /**
@@ -117,7 +150,7 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    * @throws {JournalError} the journal could not be reached: nothing was sent. Ask again.
    */
   async resume<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx> | string, key: string, by: ResumeBy): Promise<Resumed> {
-    return resume(this.#audited(typeof effect === 'string' ? effect : effect.name), key, by)
+    return resume(this.#audited(effect), key, by)
   }
 
   async #ofFinding(id: string): Promise<AuditedEffect<Tx>> {
@@ -126,7 +159,8 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
     return this.#audited(finding.effect)
   }
 
-  #audited(name: string): AuditedEffect<Tx> {
+  #audited(effect: RuntimeEffect<Tx> | string): AuditedEffect<Tx> {
+    const name = nameOf(effect)
     const audited = auditedEffect(this, name)
     if (audited !== null) return audited
     throw new ConfigurationError(

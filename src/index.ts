@@ -8,7 +8,14 @@ export {
   purgeInbox,
   type Received,
 } from './inbox/index.js'
-export type { ResumeBy, Resumed } from './operations/index.js'
+export type {
+  EffectAddress,
+  EffectEntry,
+  ParkedEffect,
+  ParkedOptions,
+  ResumeBy,
+  Resumed,
+} from './operations/index.js'
 export * from './protocol/index.js'
 export {
   AuditReport,

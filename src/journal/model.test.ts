@@ -128,6 +128,8 @@ class Model<Tx> {
     const expected = this.#entry === null ? null : toMicros(this.#entry)
     expect(seen === null || seen === undefined ? null : seen.entry).toEqual(expected)
     expect(await this.#subject.journal.earlierFingerprints(this.#intent.id)).toEqual(this.#earlier)
+    const parked = expected?.state === 'parked' ? [expected] : []
+    expect(await this.#subject.journal.parked.list([this.#world.effect()], 2, null)).toEqual(parked)
   }
 
   #do(command: Command): Promise<void> {

@@ -37,7 +37,7 @@ export abstract class CounterfoilError extends Error {
   }
 }
 
-/** Which effect an error speaks of. `id` is the entry's id: what a caller stores when it answers 202. */
+/** Which effect an error speaks of. `id` is the entry's id: what a caller stores when it answers 202, and `counterfoil.entry` takes. */
 export interface EffectIdentity {
   readonly id: string
   readonly effect: string
@@ -143,7 +143,8 @@ export class EffectInDoubt extends CounterfoilError {
     const next =
       state === 'parked'
         ? 'It is parked: a person or an audit has to settle it.'
-        : 'A resolver goes on with it; call perform again with the same key to wait for the answer, or answer 202 with its id.'
+        : 'A resolver goes on with it; call perform again with the same key to wait for the answer, or answer 202 with ' +
+          'its id, by which `counterfoil.entry` tells how it stands.'
     super(`${describe(identity)} has no known outcome yet (${state}).${why} ${next}`, options)
     this.identity = identity
     this.state = state

@@ -95,6 +95,19 @@ export interface DeadSettlements {
   retry(id: string): Promise<boolean>
 }
 
+/** The place of a parked entry among the others: when it was last changed, which is when it was parked, and its id. */
+export type ParkedPlace = Pick<Entry, 'updatedAtMs' | 'id'>
+
+/** What needs a person or an audit: nothing happens to it by itself. */
+export interface ParkedEntries {
+  /** Parked entries of these effects, the longest parked first; behind `after`, where that is not null. */
+  list(
+    effects: readonly { readonly namespace: string; readonly effect: string }[],
+    limit: number,
+    after: ParkedPlace | null,
+  ): Promise<readonly Entry[]>
+}
+
 /**
  * The durable record of all effects: the port through which the engine meets a database.
  *
@@ -119,6 +132,9 @@ export interface Journal<Tx = unknown> {
 
   /** Of entries whose outcome is known: the handlers that nobody runs any more. */
   readonly deadSettlements: DeadSettlements
+
+  /** Entries that wait for a person or an audit, among all others. */
+  readonly parked: ParkedEntries
 
   /** Where audits are kept; null for a journal that keeps none. */
   readonly audits: AuditStore | null

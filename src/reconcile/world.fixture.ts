@@ -121,11 +121,13 @@ export class World {
   }
 
   async #age(entries: readonly PlantedEntry[]): Promise<void> {
-    const ago = (column: string) => `${column} = ${column} - a.ago_ms * interval '1 millisecond'`
+    const aged = (column: string) => `e.${column} - a.ago_ms * interval '1 millisecond'`
+    const ago = (column: string) => `${column} = ${aged(column)}`
     await this.#pool.query(
       `UPDATE ${this.#schema}.entries AS e
        SET ${['created_at', 'updated_at', 'first_sent_at', 'last_deadline_at', 'in_doubt_since'].map(ago).join(', ')},
-         state = coalesce(a.state, e.state), due_at = CASE WHEN a.state IS NULL THEN e.due_at END
+         state = coalesce(a.state, e.state), due_at = CASE WHEN a.state IS NULL THEN e.due_at END,
+         parked_at = CASE a.state WHEN 'parked' THEN ${aged('updated_at')} END
        FROM unnest($1::uuid[], $2::float8[], $3::text[]) AS a (id, ago_ms, state) WHERE e.id = a.id`,
       [
         entries.map((each) => entryId(this.namespace, 'charge', each.key)),

@@ -1,18 +1,17 @@
 import type { Command } from 'commander'
 import type { ResumeBy, Resumed } from '../../operations/index.js'
 import { ACTOR_OPTION, actorOf } from '../actor.js'
-import { defaultExport, isObject, loadModule } from '../load-module.js'
-import { EXIT, type ExitCode, type Terminal, UsageError } from '../terminal.js'
+import { COUNTERFOIL_MODULE, loadCounterfoil, type Stops } from '../load-counterfoil.js'
+import { EXIT, type ExitCode, type Terminal } from '../terminal.js'
 
 interface Given {
   readonly reason: string
   readonly actor?: string
 }
 
-/** What the command needs of a user's Counterfoil: made by the very copy of this package that the user has. */
-interface Resumes {
+/** What the command needs of a user's Counterfoil. */
+interface Resumes extends Stops {
   resume(effect: string, key: string, by: ResumeBy): Promise<Resumed>
-  stop(): Promise<void>
 }
 
 /** `counterfoil resume`: has parked effects tried again, once their cause is mended. */
@@ -23,7 +22,7 @@ export function resumeCommand(program: Command, terminal: Terminal, end: (exitCo
       'Have parked effects tried again, once their cause is mended. What may have happened is looked up first, and is ' +
         'never called again without proof that it did not.',
     )
-    .argument('<module>', 'a module that exports your `new Counterfoil(…)` by default')
+    .argument('<module>', COUNTERFOIL_MODULE)
     .argument('<effect>', 'the name of the effect, as `onParked` tells it')
     .argument('<key...>', 'the business keys')
     .requiredOption('--reason <words>', 'why; kept with the entry until its next outcome')
@@ -31,7 +30,7 @@ export function resumeCommand(program: Command, terminal: Terminal, end: (exitCo
     .addHelpText('after', '\nExit codes: 0 all were resumed or settled, 1 some stay as they were, 2 it could not run.')
     .action(async (path: string, effect: string, keys: readonly string[], given: Given) => {
       const by = { actor: actorOf(given.actor), reason: given.reason }
-      const counterfoil = counterfoilOf(await loadModule(path, terminal.cwd), path)
+      const counterfoil = await loadCounterfoil<Resumes>(path, terminal, 'resume')
       end(await resumeAll(counterfoil, { effect, keys, by }, terminal))
     })
 }
@@ -64,13 +63,4 @@ function wordsFor(resumed: Resumed): string {
     case 'unchanged':
       return `unchanged (${resumed.reason.code}). ${resumed.reason.message}`
   }
-}
-
-function counterfoilOf(module: unknown, path: string): Resumes {
-  const exported = defaultExport(module)
-  if (isObject(exported) && typeof exported.resume === 'function') return exported as unknown as Resumes
-  throw new UsageError(
-    `${path} does not export a Counterfoil by default. Write: export default new Counterfoil({ journal, effects }), in a ` +
-      'module that does not call start().',
-  )
 }

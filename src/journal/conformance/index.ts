@@ -2,6 +2,7 @@ import { claimCases } from './claims.js'
 import { compensationCases } from './compensations.js'
 import { inboxCases } from './inbox.js'
 import { intentCases } from './intents.js'
+import { parkedCases } from './parked.js'
 import { resumingCases } from './resuming.js'
 import { retentionCases } from './retention.js'
 import { settlementCases } from './settlements.js'
@@ -31,6 +32,7 @@ export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): reado
     ...turnCases<Tx>(),
     ...settlementCases<Tx>(),
     ...compensationCases<Tx>(),
+    ...parkedCases<Tx>(),
     ...resumingCases<Tx>(),
     ...inboxCases<Tx>(),
     ...retentionCases<Tx>(),

@@ -6,6 +6,7 @@ import {
   EXECUTED,
   LONG_MS,
   readEntry,
+  TURNED_AWAY,
   termsOf,
   toMicros,
   UNKNOWN,
@@ -15,13 +16,6 @@ import {
 
 const WHY = { code: 'unavailable', message: 'The service was down.' }
 const BY: Omit<ResumeOrder, 'proof'> = { actor: 'ada', reason: 'the service is back' }
-
-/** What the holder of the last call that it is worth writes when the service turned it away. */
-const TURNED_AWAY: typeof EXECUTED = {
-  ...EXECUTED,
-  outcome: { kind: 'not_executed', reason: WHY, retryAfterMs: null },
-  maxAttempts: 1,
-}
 
 /** An entry that is parked though nothing of it is in doubt, and as its last holder had it. */
 async function parked<Tx>(journal: Journal<Tx>, world: World, serializeKey: string | null = null) {

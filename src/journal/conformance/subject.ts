@@ -157,6 +157,17 @@ export const UNKNOWN: AttemptEnded = {
   outcome: { kind: 'unknown', reason: { code: 'timeout', message: 'No answer.' }, keySpent: false },
 }
 
+/** What the holder of the last call that it is worth writes when the service turned it away: it is parked, and did not happen. */
+export const TURNED_AWAY: AttemptEnded = {
+  ...EXECUTED,
+  outcome: {
+    kind: 'not_executed',
+    reason: { code: 'unavailable', message: 'The service was down.' },
+    retryAfterMs: null,
+  },
+  maxAttempts: 1,
+}
+
 /** An entry with times as a journal keeps them: to the microsecond. */
 export function toMicros(entry: Entry): Entry {
   const micros = (time: number | null): number | null => (time === null ? null : Math.round(time * 1000) / 1000)

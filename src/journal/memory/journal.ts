@@ -26,6 +26,7 @@ import {
   type JournalWrite,
   type LeaseService,
   type NotBefore,
+  type ParkedEntries,
   type Renewal,
   type RetentionStore,
   type Seen,
@@ -41,6 +42,7 @@ import { copy } from './copy.js'
 import { MemoryDeadSettlements } from './dead-settlements.js'
 import { MemoryInbox } from './inbox.js'
 import { Locks } from './locks.js'
+import { MemoryParkedEntries } from './parked.js'
 import { MemoryRetention } from './retention.js'
 import { MemoryTransaction } from './transaction.js'
 import { hasTurn, isFresh } from './turns.js'
@@ -68,6 +70,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<MemoryTransaction>
   readonly deadSettlements: DeadSettlements
+  readonly parked: ParkedEntries
   /** An audit joins a million rows: that is a database's work. */
   readonly audits = null
   readonly inbox: InboxStore<MemoryTransaction>
@@ -98,6 +101,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     const compensations = new MemoryCompensations({ ...lent, take: (id, tx) => this.#locks.take(id, tx) })
     this.compensations = compensations
     this.deadSettlements = new MemoryDeadSettlements({ ...lent, all: () => this.#entries.values() })
+    this.parked = new MemoryParkedEntries(() => this.#entries.values())
     this.retention = new MemoryRetention({
       ...{ entries: this.#entries, history: this.#history, nowMs: () => this.#now() },
       isLocked: (id) => this.#locks.has(id),

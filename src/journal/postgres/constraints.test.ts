@@ -2,8 +2,8 @@ import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
 import { migrate } from './index.js'
-import { ENTRY_RULES, RULES_8 } from './migrations/0008-compact.js'
 import { USUAL_ROW } from './migrations/0011-usual-rows.js'
+import { ENTRY_RULES, RULES_12 } from './migrations/0012-parked.js'
 
 type Columns = Readonly<Record<string, string | number | boolean | null>>
 
@@ -57,7 +57,7 @@ const good: Readonly<Record<string, Columns>> = {
   'failed, compact, settled': { ...base, ...sent, state: 'failed', reason, settlement: 'done', input: null },
   'compensated, compact': { ...base, ...sent, state: 'compensated', external_id: 'ch_1', input: null },
   compensated: { ...base, ...sent, state: 'compensated', receipt: '{}', external_id: 'ch_1' },
-  parked: { ...base, ...sent, state: 'parked', reason, in_doubt_since: T0, settlement: 'due' },
+  parked: { ...base, ...sent, state: 'parked', reason, in_doubt_since: T0, settlement: 'due', parked_at: T1 },
 }
 
 /** Which constraint refuses which change to a good row. */
@@ -102,6 +102,7 @@ const bad: readonly (readonly [constraint: string, state: string, change: Column
   ['entries_reason', 'failed', { reason: null }],
   ['entries_reason', 'parked', { reason: null }],
   ['entries_parked', 'parked', { due_at: T1 }],
+  ['entries_parked_at', 'parked', { parked_at: null }],
   ['entries_settled', 'pending', { settlement: 'done' }],
   ['entries_settled', 'parked', { settlement: 'dead' }],
   ['entries_settlement_due', 'succeeded', { due_at: T1 }],
@@ -132,7 +133,7 @@ const EVERY_VALUE: ReadonlyMap<string, string> = new Map([
   ['fence', `'{0,1}'::bigint[]`],
   ['attempts', `'{0,1}'::integer[]`],
   ...['lease_until', 'due_at'].map((name) => [name, `'{2026-01-01,2026-01-02,NULL}'::timestamptz[]`] as const),
-  ...['first_sent_at', 'last_deadline_at', 'in_doubt_since'].map(
+  ...['first_sent_at', 'last_deadline_at', 'in_doubt_since', 'parked_at'].map(
     (name) => [name, `'{2026-01-01,NULL}'::timestamptz[]`] as const,
   ),
   ['generation', `'{1}'::integer[]`],
@@ -183,7 +184,7 @@ describe('the constraints of the entries table', () => {
   test('a usual row keeps every rule, whatever it holds', async () => {
     const names = [...EVERY_VALUE.keys()]
     const joined = names.map((name) => `unnest(${EVERY_VALUE.get(name)}) AS ${name}`).join(' CROSS JOIN ')
-    const rules = RULES_8.map(([, rule]) => `(${rule})`).join(' AND ')
+    const rules = RULES_12.map(([, rule]) => `(${rule})`).join(' AND ')
     const { rows } = await pool.query<{ usual: number; broken: number }>(
       `SELECT count(*)::integer AS usual, count(*) FILTER (WHERE (${rules}) IS FALSE)::integer AS broken
        FROM (SELECT * FROM ${joined}) AS e WHERE ${USUAL_ROW}`,

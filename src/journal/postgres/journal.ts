@@ -19,6 +19,7 @@ import {
   type JournalWrite,
   type LeaseService,
   type NotBefore,
+  type ParkedEntries,
   type Renewal,
   type RetentionStore,
   type Seen,
@@ -42,6 +43,7 @@ import { leasesBeside } from './lease.js'
 import { ChannelListener, listeningConnections } from './listener.js'
 import { Outcomes } from './outcomes.js'
 import type { BeginItem } from './parameters.js'
+import { PostgresParkedEntries } from './parked.js'
 import { PostgresRetention } from './retention.js'
 import { byId, entryOf, jsonText, seenOf } from './row.js'
 import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
@@ -86,6 +88,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<PostgresTransaction>
   readonly deadSettlements: DeadSettlements
+  readonly parked: ParkedEntries
   readonly audits: AuditStore
   readonly inbox: InboxStore<PostgresTransaction>
   readonly retention: RetentionStore
@@ -118,6 +121,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     const at = { database: this.#database, sql: this.#sql, prepare }
     this.compensations = new PostgresCompensations({ ...at, channel: this.#channel })
     this.deadSettlements = new PostgresDeadSettlements(at)
+    this.parked = new PostgresParkedEntries(at)
     this.audits = new PostgresAudits(at)
     this.inbox = new PostgresInbox(at)
     this.retention = new PostgresRetention(at)

@@ -60,6 +60,11 @@ export const NOW = 'statement_timestamp()'
 /** The journal's clock as it travels. */
 export const NOW_MICROS = micros(NOW)
 
+/** The mark by which what is parked is found (migrations/0012-parked.ts), for whoever writes `state`. */
+export function parkedAt(state: string): string {
+  return `CASE WHEN ${state} = 'parked' THEN ${NOW} END`
+}
+
 /** All columns of the entry at alias `e`, in the order that `entryOf` reads. */
 export const ENTRY_COLUMNS = COLUMNS.map((column) => (column.includes('(') ? column : `e.${column}`)).join(', ')
 

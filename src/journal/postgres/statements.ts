@@ -43,6 +43,7 @@ import {
   readMessage,
   takeMessage,
 } from './sql/inbox.js'
+import { parkedEntries } from './sql/parked.js'
 import { awaitEntries, earlierFingerprints, nextDue, readEntries } from './sql/read.js'
 import { renewEntry } from './sql/renew.js'
 import { ageEntries, entryBlocks } from './sql/retention.js'
@@ -82,6 +83,7 @@ const SQL = {
   noteSettlementFailure,
   deadSettlements,
   retrySettlement,
+  parked: parkedEntries,
   sweep: sweepBatches,
   settleByEvidence,
   readGroup,

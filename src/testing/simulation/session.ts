@@ -47,6 +47,7 @@ export class Session implements Journal<MemoryTransaction> {
   readonly lease: LeaseService
   readonly compensations: CompensationStore<MemoryTransaction>
   readonly deadSettlements: Journal['deadSettlements']
+  readonly parked: Journal['parked']
   readonly audits: Journal['audits']
   readonly inbox: InboxStore<MemoryTransaction>
   readonly retention: RetentionStore
@@ -58,6 +59,7 @@ export class Session implements Journal<MemoryTransaction> {
     this.#journal = database.journalOf(life.who)
     this.lease = this.#leaseOver(this.#journal.lease)
     this.deadSettlements = this.#journal.deadSettlements
+    this.parked = this.#journal.parked
     this.audits = this.#journal.audits
     this.#connection = new Connection(scene, database, life)
     this.retention = this.#retentionOver(this.#journal.retention)

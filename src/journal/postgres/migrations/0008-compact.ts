@@ -13,9 +13,6 @@ export const RULES_8: readonly EntryRule[] = [
   ],
 ]
 
-/** The names of the rules that every row of `entries` obeys. */
-export const ENTRY_RULES: readonly string[] = RULES_8.map(([name]) => name)
-
 /**
  * Old entries in compact form: the same row, under the same key, without its input and its receipt (sql/retention.ts).
  * A row whose input is null is one; JSON's own null is the text 'null'.

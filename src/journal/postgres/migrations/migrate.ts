@@ -14,11 +14,13 @@ import { compact } from './0008-compact.js'
 import { deadSettlements } from './0009-dead-settlements.js'
 import { turns } from './0010-turns.js'
 import { usualRows } from './0011-usual-rows.js'
+import { parked } from './0012-parked.js'
 import type { Migration } from './migration.js'
 
 /** All steps, in order; their versions are 1, 2, 3, … */
 export const MIGRATIONS: readonly Migration[] = [
   ...[entries, leases, compensations, audits, inbox, called, oneCheck, compact, deadSettlements, turns, usualRows],
+  parked,
 ]
 
 /** Several processes may start at once: those that lose the race to create the schema try again. */

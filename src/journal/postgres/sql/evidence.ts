@@ -1,4 +1,4 @@
-import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
+import { ENTRY_COLUMNS, NOW, NOW_MICROS, parkedAt } from '../row.js'
 import type { StatementFor } from '../statement.js'
 
 /**
@@ -10,7 +10,7 @@ import type { StatementFor } from '../statement.js'
  * A returned row is the entry, and the journal's clock in microseconds; none where it had moved on.
  */
 export const settleByEvidence: StatementFor = (schema) => ({
-  name: 'counterfoil_settle_by_evidence_2',
+  name: 'counterfoil_settle_by_evidence_3',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET
@@ -25,6 +25,7 @@ WITH changed AS (
     reason = $8::json,
     attempts = $9::integer,
     find_failures = $10::integer,
+    parked_at = ${parkedAt('$4::text')},
     updated_at = ${NOW}
   WHERE e.id = $1::uuid AND e.fence = $2::bigint AND e.state = $3::text
     AND (e.lease_until IS NULL OR e.lease_until <= ${NOW})

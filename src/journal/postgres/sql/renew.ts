@@ -10,7 +10,7 @@ import type { StatementFor } from '../statement.js'
  * A returned row is the entry in its new generation, and the journal's clock in microseconds; none where it may not begin.
  */
 export const renewEntry: StatementFor = (schema) => ({
-  name: 'counterfoil_renew_1',
+  name: 'counterfoil_renew_2',
   text: `
 WITH old AS MATERIALIZED (
   SELECT e.* FROM ${schema}.entries AS e
@@ -35,7 +35,7 @@ UPDATE ${schema}.entries AS e SET
   attempts = CASE WHEN $6::text IS NULL THEN 1 ELSE 0 END, find_failures = 0, position = 0,
   first_sent_at = CASE WHEN $6::text IS NULL THEN ${NOW} END,
   last_deadline_at = CASE WHEN $6::text IS NULL THEN ${NOW} + $11::double precision * interval '1 millisecond' END,
-  in_doubt_since = NULL, key_spent = false, receipt = NULL, external_id = NULL, reason = NULL, forced_by = NULL,
+  in_doubt_since = NULL, parked_at = NULL, key_spent = false, receipt = NULL, external_id = NULL, reason = NULL, forced_by = NULL,
   settlement = CASE WHEN $8::boolean THEN 'due' ELSE 'none' END,
   settlement_attempts = 0,
   created_at = ${NOW}, updated_at = ${NOW}

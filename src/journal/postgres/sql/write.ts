@@ -1,4 +1,4 @@
-import { changed, changedOne, NOW } from '../row.js'
+import { changed, changedOne, NOW, parkedAt } from '../row.js'
 import { expectFew, jsonList, type StatementFor } from '../statement.js'
 
 /** Wakes whoever waits for the entry at alias `e`. */
@@ -19,7 +19,7 @@ function told(channel: string): string {
  * while it commits, so that commits go one after another.
  */
 export const writeChanges: StatementFor = (schema) => ({
-  name: 'counterfoil_write_5',
+  name: 'counterfoil_write_6',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET
@@ -46,6 +46,7 @@ WITH changed AS (
     external_id = w.external_id,
     reason = w.reason,
     settlement = w.settlement,
+    parked_at = ${parkedAt('w.state')},
     updated_at = ${NOW}
   FROM unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::double precision[], $5::double precision[], $6::double precision[],

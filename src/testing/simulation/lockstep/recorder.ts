@@ -210,6 +210,7 @@ function recorded(journal: Journal<MemoryTransaction>, notes: Notes): Journal<Me
     },
     // The simulated application has none of these.
     deadSettlements: journal.deadSettlements,
+    parked: journal.parked,
     audits: journal.audits,
     inbox: journal.inbox,
     close: () => journal.close(),
