@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type Entry, enact, type Journal, type ResumeOrder, resumeChange } from '../../protocol/index.js'
+import { callOffChange, type Entry, enact, type Journal, type ResumeOrder, resumeChange } from '../../protocol/index.js'
 import {
   beginNew,
   type ConformanceCase,
@@ -109,6 +109,18 @@ export function resumingCases<Tx>(): ConformanceCase<Tx>[] {
         const done = await readEntry(journal, held.id)
         assert.equal(await resume(journal, done), null)
         assert.deepEqual(await readEntry(journal, held.id), done)
+      },
+    },
+    {
+      name: 'a parked entry that is called off is resumed by nobody',
+      run: async ({ journal }, world) => {
+        const { entry } = await parked(journal, world)
+        const change = callOffChange(entry, WHY)
+        const after = await resume(journal, entry, change)
+        assert.equal(after?.entry.state, 'failed')
+        assert.deepEqual(await readEntry(journal, entry.id), after?.entry)
+        assert.equal(await resume(journal, entry), null)
+        assert.equal((await journal.claim(entry.id, termsOf('next')))?.claimed, false)
       },
     },
     {
