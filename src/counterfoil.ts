@@ -102,8 +102,8 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
   /**
    * Has a parked effect tried again, once its cause is mended (the service is back, the code is). It makes no call itself:
    * what is proven not to have happened waits for its turn again, for a process that has called `start`. What may have
-   * happened is looked up first (P4): what is found settles it, what is surely absent is tried again, and anything else
-   * stays parked, with the reason in the answer.
+   * happened is looked up first (P4): what is found settles it, what is surely absent is tried again. Where it cannot be
+   * looked up, it is called again while its key protects the call. Anything else stays parked, with the reason in the answer.
    *
    * `effect`: or the name of one, as `onParked` tells it, which is how an undoing is named.
    *

@@ -13,6 +13,7 @@ import {
   isClaimable,
   isFinished,
   isHeldBy,
+  type ResumeOrder,
   resumeChange,
   transition,
 } from '../protocol/index.js'
@@ -72,7 +73,7 @@ type Command =
   | { readonly do: 'settle'; readonly fails: boolean }
   | { readonly do: 'settlementFailed'; readonly retryInMs: number | null }
   | { readonly do: 'compact' }
-  | { readonly do: 'resume'; readonly proof: 'known' | 'absence'; readonly staleBy: number }
+  | { readonly do: 'resume'; readonly proof: ResumeOrder['proof']; readonly staleBy: number }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -103,7 +104,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ do: fc.constant('compact' as const) }),
   fc.record({
     do: fc.constant('resume' as const),
-    proof: fc.constantFrom('known' as const, 'absence' as const),
+    proof: fc.constantFrom('known' as const, 'absence' as const, 'key' as const),
     staleBy: fc.constantFrom(0, 0, 0, 0, -1),
   }),
 )
@@ -246,7 +247,8 @@ class Model<Tx> {
 
   async #resume({ proof, staleBy }: Command & { do: 'resume' }): Promise<void> {
     const entry = this.#entry
-    if (entry?.state !== 'parked' || (proof === 'known' && entry.inDoubtSinceMs !== null)) return
+    if (entry?.state !== 'parked') return
+    if (proof !== 'absence' && (proof === 'known') !== (entry.inDoubtSinceMs === null)) return
     const change = resumeChange(entry, { actor: 'ada', reason: 'the service is back', proof })
     const write = { id: entry.id, fence: entry.fence + staleBy, state: 'parked' as const, change }
     const after = await this.#subject.journal.settleByEvidence(write)

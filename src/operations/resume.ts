@@ -7,6 +7,7 @@ import {
   type Reason,
   reasonOfError,
   resumeByFind,
+  resumeByKey,
   resumeChange,
   type Seen,
   type State,
@@ -22,6 +23,8 @@ export interface ResumeBy {
 export type Resumed =
   /** It is proven not to have happened, and waits for its turn: any process that has called `start` makes it. */
   | { readonly kind: 'resumed'; readonly state: 'pending' }
+  /** It may have happened, and its key protects another call (P4 a): any process that has called `start` makes that. */
+  | { readonly kind: 'resumed'; readonly state: 'in_doubt' }
   /** The service was asked, and knew: there is nothing to try again. */
   | { readonly kind: 'settled'; readonly state: 'succeeded' | 'failed' }
   /** Nothing was changed, and why; `state` is null where there is no such entry. */
@@ -29,7 +32,8 @@ export type Resumed =
 
 /**
  * Has a parked effect tried again, now that its cause is mended. A person's word is no proof (P4): what may have happened
- * is looked up first, and tried again only where the service says, late enough, that it does not have it.
+ * is looked up first, and tried again only where the service says, late enough, that it does not have it; or, where it
+ * cannot be asked, while the key protects the next call.
  *
  * @throws {ConfigurationError} nobody is named, or no reason given. Nothing was done.
  * @throws {JournalError} the journal could not be reached. Nothing was sent; ask again.
@@ -48,15 +52,19 @@ export async function resume<Tx>(audited: AuditedEffect<Tx>, key: string, by: Re
 
 async function resumeDoubt<Tx>(audited: AuditedEffect<Tx>, seen: Seen, by: ResumeBy): Promise<Resumed> {
   const answer = await audited.lookUp(seen).catch(couldNotAsk)
-  if (answer === null) {
-    const message = 'It may have happened, and the service cannot be asked: only a person who looks there can tell.'
-    return unchanged('parked', 'no_way_to_know', message)
-  }
+  if (answer === null) return resumeUnasked(audited, seen, by)
   const change = resumeByFind(seen.entry, answer, by)
   if (change !== null) return (await written(audited, seen, change)) ?? movedOn(audited, seen.entry.id)
   const { result } = answer
   if (result.kind === 'could_not_ask') return { kind: 'unchanged', state: 'parked', reason: result.reason }
   return unchanged('parked', 'may_still_appear', 'The service does not show it yet, and still might.')
+}
+
+/** Where the service cannot be asked, its key is the only proof that there can be. */
+async function resumeUnasked<Tx>(audited: AuditedEffect<Tx>, seen: Seen, by: ResumeBy): Promise<Resumed> {
+  const byKey = resumeByKey(seen.entry, audited.effect.capabilities, by, seen.nowMs)
+  if (byKey.change === null) return { kind: 'unchanged', state: 'parked', reason: byKey.reason }
+  return (await written(audited, seen, byKey.change)) ?? movedOn(audited, seen.entry.id)
 }
 
 /** The code that reads the input may throw, before anything is asked. */
@@ -67,7 +75,7 @@ function couldNotAsk(error: unknown): LookUpAnswer {
 /** Null: it had moved on, and nothing was changed. */
 async function written<Tx>(audited: AuditedEffect<Tx>, seen: Seen, change: Change): Promise<Resumed | null> {
   if ((await audited.write(seen, change)) === null) return null
-  if (change.state === 'pending') return { kind: 'resumed', state: 'pending' }
+  if (change.state === 'pending' || change.state === 'in_doubt') return { kind: 'resumed', state: change.state }
   return { kind: 'settled', state: change.state === 'succeeded' ? 'succeeded' : 'failed' }
 }
 

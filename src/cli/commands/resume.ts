@@ -21,7 +21,7 @@ export function resumeCommand(program: Command, terminal: Terminal, end: (exitCo
     .command('resume')
     .description(
       'Have parked effects tried again, once their cause is mended. What may have happened is looked up first, and is ' +
-        'never called again without proof that it did not.',
+        'never called again without proof that it did not, or a key that makes it safe.',
     )
     .argument('<module>', 'a module that exports your `new Counterfoil(…)` by default')
     .argument('<effect>', 'the name of the effect, as `onParked` tells it')
@@ -57,7 +57,9 @@ async function resumeAll(
 function wordsFor(resumed: Resumed): string {
   switch (resumed.kind) {
     case 'resumed':
-      return 'resumed. It did not happen, and is made by the next process that runs start().'
+      return resumed.state === 'pending'
+        ? 'resumed. It did not happen, and is made by the next process that runs start().'
+        : 'resumed. It may have happened, and is called again under its key by the next process that runs start().'
     case 'settled':
       return `${resumed.state}. The service was asked, and knew.`
     case 'unchanged':

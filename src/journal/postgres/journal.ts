@@ -267,7 +267,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     const values = [id, fence, state, change.state, change.dueInMs, jsonText(change.receipt), change.externalId]
     const [row] = await this.#database.write('write evidence', this.#sql.settleByEvidence, [
       ...values,
-      ...[jsonText(change.reason), change.attempts, change.findFailures],
+      ...[jsonText(change.reason), change.attempts, change.findFailures, change.doubt === 'keep'],
       this.#channel,
     ])
     return row === undefined ? null : seenOf(row)
