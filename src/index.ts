@@ -8,7 +8,7 @@ export {
   purgeInbox,
   type Received,
 } from './inbox/index.js'
-export type { ResumeBy, Resumed } from './operations/index.js'
+export type { ByPerson, ResolvedByHand, ResumeBy, Resumed, SeenByHand } from './operations/index.js'
 export * from './protocol/index.js'
 export {
   AuditReport,

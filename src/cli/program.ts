@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { CounterfoilError } from '../protocol/index.js'
+import { resolveCommand } from './commands/resolve.js'
 import { resumeCommand } from './commands/resume.js'
 import { verifyCommand } from './commands/verify.js'
 import { EXIT, type ExitCode, type Terminal, UsageError } from './terminal.js'
@@ -7,7 +8,7 @@ import { EXIT, type ExitCode, type Terminal, UsageError } from './terminal.js'
 /** A command of `counterfoil`: adds itself to the program, and tells how it ended. */
 export type AddCommand = (program: Command, terminal: Terminal, end: (exitCode: ExitCode) => void) => void
 
-const COMMANDS: readonly AddCommand[] = [verifyCommand, resumeCommand]
+const COMMANDS: readonly AddCommand[] = [verifyCommand, resumeCommand, resolveCommand]
 
 /** Runs one command line. It never throws and never ends the process; the exit codes are those of `EXIT`. */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<ExitCode> {

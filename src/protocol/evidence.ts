@@ -24,6 +24,8 @@ export interface EvidenceWrite {
   readonly fence: number
   readonly state: 'pending' | 'in_doubt' | 'parked'
   readonly change: Change
+  /** The mark of an end without proof (protocol `forcedResolution`). Left out: what stands there stays. */
+  readonly forcedBy?: string
 }
 
 /**

@@ -1,3 +1,4 @@
+import { byHandCases } from './by-hand.js'
 import { claimCases } from './claims.js'
 import { compensationCases } from './compensations.js'
 import { inboxCases } from './inbox.js'
@@ -32,6 +33,7 @@ export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): reado
     ...settlementCases<Tx>(),
     ...compensationCases<Tx>(),
     ...resumingCases<Tx>(),
+    ...byHandCases<Tx>(),
     ...inboxCases<Tx>(),
     ...retentionCases<Tx>(),
   ]
