@@ -7,16 +7,20 @@ import {
 } from './engine/dead-settlements.js'
 import { type Effect, Counterfoil as Engine, type RuntimeEffect } from './engine/index.js'
 import {
+  type ByPerson,
   type EffectAddress,
   type EffectEntry,
   listParked,
   nameOf,
   type ParkedEffect,
   type ParkedOptions,
+  type ResolvedByHand,
   type ResumeBy,
   type Resumed,
   readEntry,
+  resolveByHand,
   resume,
+  type SeenByHand,
 } from './operations/index.js'
 import { ConfigurationError, type Finding } from './protocol/index.js'
 import {
@@ -141,8 +145,8 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
   /**
    * Has a parked effect tried again, once its cause is mended (the service is back, the code is). It makes no call itself:
    * what is proven not to have happened waits for its turn again, for a process that has called `start`. What may have
-   * happened is looked up first (P4): what is found settles it, what is surely absent is tried again, and anything else
-   * stays parked, with the reason in the answer.
+   * happened is looked up first (P4): what is found settles it, what is surely absent is tried again. Where it cannot be
+   * looked up, it is called again while its key protects the call. Anything else stays parked, with the reason in the answer.
    *
    * `effect`: or the name of one, as `onParked` tells it, which is how an undoing is named.
    *
@@ -151,6 +155,28 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    */
   async resume<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx> | string, key: string, by: ResumeBy): Promise<Resumed> {
     return resume(this.#audited(effect), key, by)
+  }
+
+  /**
+   * Ends a parked doubt by the word of a person who has looked at the service, where nothing can prove it: with the receipt
+   * that later callers are given, or as failed. It stays marked as such for ever (`forcedBy`), and after a "no" no new
+   * generation begins. Where the service can be asked it is asked first: what it says is proof, and goes before. The same
+   * said again changes nothing; what is not parked, or is known, stays as it is, with the reason in the answer.
+   *
+   * `effect`: or the name of one, as `onParked` tells it, which is how an undoing is named.
+   *
+   * @throws {ConfigurationError} the effect is not among those of this Counterfoil, actor or reason is missing, or what is
+   *   said makes no sense (a receipt that its schema refuses). Nothing was done.
+   * @throws {InvalidInputError} the receipt is no JSON. Nothing was done.
+   * @throws {JournalError} the journal could not be reached: ask again.
+   */
+  async resolveByHand<Raw, Receipt>(
+    effect: Effect<Raw, Receipt, Tx> | string,
+    key: string,
+    what: SeenByHand,
+    by: ByPerson,
+  ): Promise<ResolvedByHand> {
+    return resolveByHand(this.#audited(effect), key, what, by)
   }
 
   async #ofFinding(id: string): Promise<AuditedEffect<Tx>> {

@@ -9,12 +9,15 @@ export {
   type Received,
 } from './inbox/index.js'
 export type {
+  ByPerson,
   EffectAddress,
   EffectEntry,
   ParkedEffect,
   ParkedOptions,
+  ResolvedByHand,
   ResumeBy,
   Resumed,
+  SeenByHand,
 } from './operations/index.js'
 export * from './protocol/index.js'
 export {

@@ -1,8 +1,16 @@
+import type { Command } from 'commander'
 import { defaultExport, isObject, loadModule } from './load-module.js'
 import { type Terminal, UsageError } from './terminal.js'
 
 /** What a command says of the module that it takes. */
 export const COUNTERFOIL_MODULE = 'a module that exports your `new Counterfoil(…)` by default'
+
+/** A command's first arguments: the module, and the name of one of its effects. */
+export function moduleAndEffect(command: Command): Command {
+  return command
+    .argument('<module>', COUNTERFOIL_MODULE)
+    .argument('<effect>', 'the name of the effect, as `onParked` tells it')
+}
 
 /** What every command does with a user's Counterfoil in the end. */
 export interface Stops {

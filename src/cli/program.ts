@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { CounterfoilError } from '../protocol/index.js'
 import { parkedCommand } from './commands/parked.js'
+import { resolveCommand } from './commands/resolve.js'
 import { resumeCommand } from './commands/resume.js'
 import { showCommand } from './commands/show.js'
 import { verifyCommand } from './commands/verify.js'
@@ -9,7 +10,7 @@ import { EXIT, type ExitCode, type Terminal, UsageError } from './terminal.js'
 /** A command of `counterfoil`: adds itself to the program, and tells how it ended. */
 export type AddCommand = (program: Command, terminal: Terminal, end: (exitCode: ExitCode) => void) => void
 
-const COMMANDS: readonly AddCommand[] = [verifyCommand, parkedCommand, showCommand, resumeCommand]
+const COMMANDS: readonly AddCommand[] = [verifyCommand, parkedCommand, showCommand, resumeCommand, resolveCommand]
 
 /** Runs one command line. It never throws and never ends the process; the exit codes are those of `EXIT`. */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<ExitCode> {

@@ -7,7 +7,7 @@ import { testDatabase } from '../../test/support/postgres.js'
 import { Counterfoil } from '../counterfoil.js'
 import { defineEffect } from '../engine/index.js'
 import { type PostgresTransaction, postgresJournal } from '../journal/postgres/index.js'
-import { EffectInDoubt } from '../protocol/index.js'
+import { EffectInDoubt, OutcomeUnknown } from '../protocol/index.js'
 
 /** The program as it is installed: built, in a process of its own. */
 const BIN = resolve('dist/cli/main.js')
@@ -32,6 +32,8 @@ export interface Shop {
   readonly pool: Pool
   /** Performs an order whose service is down, or whose answer is lost: it is parked. */
   park(id: string, error: Error): Promise<void>
+  /** Books an order at a service that nobody can ask, whose answer is lost: it is parked. */
+  parkBlindly(id: string): Promise<void>
   /** Performs an order that goes well. */
   perform(id: string): Promise<void>
   /** Runs the program in the project. */
@@ -47,10 +49,8 @@ export async function openShop(postgresUrl: string): Promise<Shop> {
   const folder = projectIn(mkdtempSync(join(tmpdir(), 'counterfoil-cli-shop-')), database.connectionString)
   return {
     pool,
-    park: async (id, error) => {
-      const failed: unknown = await performing(pool, id, error).catch((reason: unknown) => reason)
-      if (!(failed instanceof EffectInDoubt && failed.state === 'parked')) throw new Error(`${id} was not parked.`)
-    },
+    park: (id, error) => parked(performing(pool, id, error), id),
+    parkBlindly: (id) => parked(booking(pool, id), id),
     perform: async (id) => {
       await performing(pool, id, null)
     },
@@ -79,6 +79,22 @@ function performing(pool: Pool, id: string, error: Error | null): Promise<unknow
   return counterfoil.perform(charge, { id })
 }
 
+function booking(pool: Pool, id: string): Promise<unknown> {
+  const book = defineEffect<{ readonly id: string }, unknown, PostgresTransaction>({
+    name: 'book',
+    key: (order) => order.id,
+    provider: { execute: () => Promise.reject(new OutcomeUnknown('timeout', 'There was no answer.')), inDoubt: 'park' },
+    retryDelay: { first: 1, longest: 1 },
+  })
+  const counterfoil = new Counterfoil({ journal: postgresJournal(pool, { listen: false }), effects: [book] })
+  return counterfoil.perform(book, { id })
+}
+
+async function parked(performed: Promise<unknown>, id: string): Promise<void> {
+  const failed: unknown = await performed.catch((reason: unknown) => reason)
+  if (!(failed instanceof EffectInDoubt && failed.state === 'parked')) throw new Error(`${id} was not parked.`)
+}
+
 function projectIn(folder: string, connectionString: string): string {
   mkdirSync(join(folder, 'node_modules'))
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'shop', private: true, type: 'module' }))
@@ -105,8 +121,13 @@ const charge = defineEffect({
     settlesWithin: '1h',
   },
 })
+const book = defineEffect({
+  name: 'book',
+  key: (order) => order.id,
+  provider: { execute: async (order) => ({ id: 'bk_' + order.id }), inDoubt: 'park' },
+})
 const pool = new pg.Pool({ connectionString: ${JSON.stringify(connectionString)} })
-export default new Counterfoil({ journal: postgresJournal(pool), effects: [charge] })
+export default new Counterfoil({ journal: postgresJournal(pool), effects: [charge, book] })
 `
 }
 

@@ -21,6 +21,7 @@ export function answerOf<Tx>(effect: RuntimeEffect<Tx>, entry: Entry): unknown {
       throw new EffectRejected(
         identityOf(entry),
         entry.reason ?? { code: 'rejected', message: 'the service refused it' },
+        { forcedBy: entry.forcedBy },
       )
     case 'compensating':
     case 'compensated':

@@ -1,4 +1,4 @@
-import type { Change, Evidence, Journal, LookUpAnswer, Seen } from '../protocol/index.js'
+import type { Change, Evidence, ForcedResolution, Journal, LookUpAnswer, Seen } from '../protocol/index.js'
 import { amountOf, type Compensated, type Compensator, type Undoing } from './compensate.js'
 import type { Context } from './context.js'
 import type { Core } from './core.js'
@@ -38,6 +38,11 @@ export class AuditedEffect<Tx> {
   /** Writes what a person's operation makes of an entry that is parked; null: it had moved on. */
   write(seen: Seen, change: Change): Promise<Seen | null> {
     return writeUnheld(this.#core, seen, change)
+  }
+
+  /** The same of a person's word without proof, with the mark that the entry keeps of it. */
+  force(seen: Seen, { change, forcedBy }: ForcedResolution): Promise<Seen | null> {
+    return writeUnheld(this.#core, seen, change, forcedBy)
   }
 
   /** Asks the service for the entry's reference; null where it cannot be asked. */

@@ -222,13 +222,12 @@ export class Compensator<Tx> {
       case 'failed':
         throw notHappened(effect, entry, entry.reason?.message ?? 'It was rejected.')
       case 'pending':
-        return this.#callOff(seen, why)
+        return this.#callOff(seen, 'pending', why)
       case 'executing':
         return this.#takeOverLost(effect, seen)
       default: {
-        if (entry.state === 'parked' && entry.inDoubtSinceMs === null) {
-          throw notHappened(effect, entry, 'It is known not to have been executed, and is parked.')
-        }
+        // Not only told of: a person could have it tried again tomorrow.
+        if (entry.state === 'parked' && entry.inDoubtSinceMs === null) return this.#callOff(seen, 'parked', why)
         if (entry.leaseUntilMs !== null && entry.leaseUntilMs > seen.nowMs) return false
         const looked = await lookUp(this.#core, effect, seen)
         // Nothing but a person, an audit or an event can tell: waiting would not.
@@ -242,10 +241,10 @@ export class Compensator<Tx> {
   }
 
   /** It has not been executed: from now on it never will. */
-  async #callOff({ entry }: Seen, why: string): Promise<boolean> {
+  async #callOff({ entry }: Seen, state: 'pending' | 'parked', why: string): Promise<boolean> {
     const change = callOffChange(entry, calledOff(why))
     const after = await this.#core.context.journal.settleByEvidence({
-      ...{ id: entry.id, fence: entry.fence, state: 'pending', change },
+      ...{ id: entry.id, fence: entry.fence, state, change },
     })
     if (after !== null) await announce(this.#core, after)
     return after !== null

@@ -9,10 +9,14 @@ import {
   toMs,
 } from '../protocol/index.js'
 
-/** What a `settled` handler learns: the effect took place, or it is known that it did not. */
-export type SettledOutcome<Receipt> =
+/**
+ * What a `settled` handler learns: the effect took place, or it is known that it did not. `forcedBy` is there only where
+ * that is a person's word without proof: who, and why.
+ */
+export type SettledOutcome<Receipt> = (
   | { readonly kind: 'succeeded'; readonly receipt: Receipt; readonly externalId: string | null }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+) & { readonly forcedBy?: string }
 
 /** How an effect waits between tries: full jitter below `first`, doubling up to `longest`. */
 export interface RetryDelay {

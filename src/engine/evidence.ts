@@ -24,11 +24,19 @@ export async function settleByEvidence<Tx>(core: Core<Tx>, seen: Seen, evidence:
   return writeUnheld(core, seen, evidenceChange(seen.entry, evidence))
 }
 
-/** The same for any change of an entry that is in doubt or parked. */
-export async function writeUnheld<Tx>(core: Core<Tx>, seen: Seen, change: Change): Promise<Seen | null> {
+/** The same for any change of an entry that is in doubt or parked; `forcedBy`: the mark of one without proof. */
+export async function writeUnheld<Tx>(
+  core: Core<Tx>,
+  seen: Seen,
+  change: Change,
+  forcedBy: string | null = null,
+): Promise<Seen | null> {
   const { id, fence, state } = seen.entry
   if (!acceptsEvidence(seen.entry, seen.nowMs) || (state !== 'in_doubt' && state !== 'parked')) return null
-  const after = await core.context.journal.settleByEvidence({ id, fence, state, change })
+  const after = await core.context.journal.settleByEvidence({
+    ...{ id, fence, state, change },
+    ...(forcedBy === null ? {} : { forcedBy }),
+  })
   if (after === null) return null
   if (after.entry.state === 'parked' && state !== 'parked') tellParked(core.context.hooks, after.entry)
   await announce(core, after)

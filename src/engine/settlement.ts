@@ -76,7 +76,8 @@ function wasExecuted({ state }: Entry): boolean {
 
 /** The outcome as the handler is told it. */
 export function settledOutcome(entry: Entry): SettledOutcome<unknown> {
+  const mark = entry.forcedBy === null ? {} : { forcedBy: entry.forcedBy }
   return wasExecuted(entry)
-    ? { kind: 'succeeded', receipt: entry.receipt, externalId: entry.externalId }
-    : { kind: 'failed', code: entry.reason?.code ?? 'unknown', message: entry.reason?.message ?? '' }
+    ? { kind: 'succeeded', receipt: entry.receipt, externalId: entry.externalId, ...mark }
+    : { kind: 'failed', code: entry.reason?.code ?? 'unknown', message: entry.reason?.message ?? '', ...mark }
 }

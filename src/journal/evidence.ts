@@ -3,12 +3,12 @@ import { type Entry, type EvidenceWrite, enact, type JournalTime } from '../prot
 /** The entry after evidence; null where it is no longer as it was seen, or somebody holds it. */
 export function settledByEvidence(
   entry: Entry | undefined,
-  { fence, state, change }: EvidenceWrite,
+  { fence, state, change, forcedBy }: EvidenceWrite,
   nowMs: JournalTime,
 ): Entry | null {
   if (entry === undefined || entry.fence !== fence || entry.state !== state) return null
   if (entry.leaseUntilMs !== null && entry.leaseUntilMs > nowMs) return null
-  return { ...enact(entry, change, nowMs), fence: fence + 1 }
+  return { ...enact(entry, change, nowMs), fence: fence + 1, forcedBy: forcedBy ?? entry.forcedBy }
 }
 
 /** The order in which a group is undone. */

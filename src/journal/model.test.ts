@@ -7,12 +7,15 @@ import {
   compacted,
   type Entry,
   type Event,
+  type EvidenceWrite,
   enact,
   enqueue,
+  forcedResolution,
   type Intent,
   isClaimable,
   isFinished,
   isHeldBy,
+  type ResumeOrder,
   resumeChange,
   transition,
 } from '../protocol/index.js'
@@ -72,7 +75,8 @@ type Command =
   | { readonly do: 'settle'; readonly fails: boolean }
   | { readonly do: 'settlementFailed'; readonly retryInMs: number | null }
   | { readonly do: 'compact' }
-  | { readonly do: 'resume'; readonly proof: 'known' | 'absence'; readonly staleBy: number }
+  | { readonly do: 'resume'; readonly proof: ResumeOrder['proof']; readonly staleBy: number }
+  | { readonly do: 'force'; readonly happened: boolean }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -103,9 +107,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ do: fc.constant('compact' as const) }),
   fc.record({
     do: fc.constant('resume' as const),
-    proof: fc.constantFrom('known' as const, 'absence' as const),
+    proof: fc.constantFrom('known' as const, 'absence' as const, 'key' as const),
     staleBy: fc.constantFrom(0, 0, 0, 0, -1),
   }),
+  fc.record({ do: fc.constant('force' as const), happened: fc.boolean() }),
 )
 
 /** Drives a journal and the protocol's functions side by side; after each step both must say the same of the entry. */
@@ -154,6 +159,8 @@ class Model<Tx> {
         return this.#compact()
       case 'resume':
         return this.#resume(command)
+      case 'force':
+        return this.#force(command.happened)
     }
   }
 
@@ -248,9 +255,21 @@ class Model<Tx> {
 
   async #resume({ proof, staleBy }: Command & { do: 'resume' }): Promise<void> {
     const entry = this.#entry
-    if (entry?.state !== 'parked' || (proof === 'known' && entry.inDoubtSinceMs !== null)) return
+    if (entry?.state !== 'parked') return
+    if (proof !== 'absence' && (proof === 'known') !== (entry.inDoubtSinceMs === null)) return
     const change = resumeChange(entry, { actor: 'ada', reason: 'the service is back', proof })
-    const write = { id: entry.id, fence: entry.fence + staleBy, state: 'parked' as const, change }
+    return this.#writeUnheld(entry, { id: entry.id, fence: entry.fence + staleBy, state: 'parked', change })
+  }
+
+  async #force(happened: boolean): Promise<void> {
+    const entry = this.#entry
+    if (entry?.state !== 'parked' || entry.inDoubtSinceMs === null) return
+    const answer = happened ? { happened, receipt: { by: 'hand' }, externalId: 'ch_1' } : { happened }
+    const forced = forcedResolution(entry, { actor: 'ada', reason: 'it is in the dashboard', answer })
+    return this.#writeUnheld(entry, { id: entry.id, fence: entry.fence, state: 'parked', ...forced })
+  }
+
+  async #writeUnheld(entry: Entry, write: EvidenceWrite): Promise<void> {
     const after = await this.#subject.journal.settleByEvidence(write)
     const expected = settledByEvidence(entry, write, after?.entry.updatedAtMs ?? 0)
     expect(after?.entry ?? null).toEqual(expected === null ? null : toMicros(expected))

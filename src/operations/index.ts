@@ -1,3 +1,5 @@
+export type { ByPerson, Unchanged } from './by-person.js'
 export { type EffectAddress, type EffectEntry, nameOf, readEntry } from './entry.js'
 export { listParked, type ParkedEffect, type ParkedOptions } from './parked.js'
+export { type ResolvedByHand, resolveByHand, type SeenByHand } from './resolve-by-hand.js'
 export { type ResumeBy, type Resumed, resume } from './resume.js'

@@ -94,7 +94,7 @@ export interface Entry {
   readonly externalId: string | null
   /** Why it failed, is parked or in doubt. */
   readonly reason: Reason | null
-  /** Who ended the doubt without proof, if a person did: it stays marked for ever. */
+  /** Who ended the doubt without proof, and why, if a person did: it stays marked for ever. */
   readonly forcedBy: string | null
 
   readonly settlement: Settlement

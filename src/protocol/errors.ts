@@ -116,18 +116,26 @@ export class KeyReuseError extends CounterfoilError {
   }
 }
 
-/** It did not happen, and will not under this generation (P6). */
+/** It did not happen, and will not under this generation (P6); or a person said so of what nobody could know (`forcedBy`). */
 export class EffectRejected extends CounterfoilError {
   readonly code = 'effect_rejected'
   readonly identity: EffectIdentity
   readonly reason: Reason
-  constructor(identity: EffectIdentity, reason: Reason) {
+  /** Who ended it without proof, and why; null where it is known. */
+  readonly forcedBy: string | null
+  constructor(identity: EffectIdentity, reason: Reason, { forcedBy = null }: { forcedBy?: string | null } = {}) {
+    const why = `${reason.message} (${reason.code})`
     super(
-      `${describe(identity)} was rejected and did not happen: ${reason.message} (${reason.code}). ` +
-        `The rejection stands for every duplicate; to try anew, ask for generation ${identity.generation + 1}.`,
+      forcedBy === null
+        ? `${describe(identity)} was rejected and did not happen: ${why}. ` +
+            `The rejection stands for every duplicate; to try anew, ask for generation ${identity.generation + 1}.`
+        : `${describe(identity)} was in doubt, and ended as failed by a person's word, without proof: ${why}. ` +
+            'It stands for every duplicate, and no new generation begins after it: what is to happen after all is ' +
+            'another effect, with another key.',
     )
     this.identity = identity
     this.reason = reason
+    this.forcedBy = forcedBy
   }
 }
 

@@ -1,4 +1,6 @@
-import { type Change, transition } from './apply.js'
+import { type Change, enact, transition } from './apply.js'
+import type { Capabilities } from './capabilities.js'
+import { decide } from './decide.js'
 import type { Entry, JournalTime } from './entry.js'
 import { ProtocolViolation } from './errors.js'
 import type { JsonValue } from './json-value.js'
@@ -22,6 +24,8 @@ export interface EvidenceWrite {
   readonly fence: number
   readonly state: 'pending' | 'in_doubt' | 'parked'
   readonly change: Change
+  /** The mark of an end without proof (protocol `forcedResolution`). Left out: what stands there stays. */
+  readonly forcedBy?: string
 }
 
 /**
@@ -59,24 +63,24 @@ function dueAgain(parked: Change): Change {
   return { ...parked, state: 'pending', dueInMs: 0, findFailures: 0 }
 }
 
-/** Who has a parked entry tried again, why, and what proves that it did not happen. */
+/** Who has a parked entry tried again, why, and what makes its next call safe. */
 export interface ResumeOrder {
   readonly actor: string
   readonly reason: string
   /**
    * `known`: the entry says itself that nothing of it is in doubt. `absence`: the service was asked late enough, and does
-   * not have it (P4 b).
+   * not have it (P4 b). `key`: it may have happened, and its key protects the next call (P4 a): it stays in doubt.
    */
-  readonly proof: 'known' | 'absence'
+  readonly proof: 'known' | 'absence' | 'key'
 }
 
 /**
- * What a person's word makes of a parked entry: it waits for its turn again, with as many calls left as one that was called
- * once. The window of its key goes on counting from its first send.
+ * What a person's word makes of a parked entry: it waits for its turn again, or, by its key, for the resolver; with as many
+ * calls left as one that was called once. The window of its key goes on counting from its first send.
  *
  * A person's word is no proof (P4): what may have happened is not called again on the strength of it.
  *
- * @throws {ProtocolViolation} it is not parked, or it may have happened and its absence is not proven.
+ * @throws {ProtocolViolation} it is not parked, or the proof is none for it.
  */
 export function resumeChange(entry: Entry, { actor, reason, proof }: ResumeOrder): Change {
   if (entry.state !== 'parked') {
@@ -85,12 +89,49 @@ export function resumeChange(entry: Entry, { actor, reason, proof }: ResumeOrder
   if (proof === 'known' && entry.inDoubtSinceMs !== null) {
     throw new ProtocolViolation(`Entry ${entry.id} cannot be resumed: it may have happened`)
   }
+  if (proof === 'key' && entry.inDoubtSinceMs === null) {
+    throw new ProtocolViolation(`Entry ${entry.id} cannot be resumed by its key: nothing of it is in doubt`)
+  }
   const parked = transition(
     { ...entry, state: 'in_doubt', owner: entry.owner ?? 'evidence' },
-    { type: 'parked', reason: resumed(entry, actor, reason), knownAbsent: true },
+    { type: 'parked', reason: resumed(entry, actor, reason), knownAbsent: proof !== 'key' },
   )
   // Never below 1: what was sent has an attempt.
-  return { ...dueAgain(parked), attempts: Math.min(entry.attempts, 1) }
+  const again = { ...dueAgain(parked), attempts: Math.min(entry.attempts, 1) }
+  return proof === 'key' ? { ...again, state: 'in_doubt' } : again
+}
+
+/** The change by which a doubt that cannot be looked up is tried again, or why it is not. */
+export type ResumedByKey = { readonly change: Change } | { readonly change: null; readonly reason: Reason }
+
+/**
+ * What a person's word makes of a parked entry that may have happened, and whose service cannot be asked: it is in doubt
+ * again, for the resolver to call by its key, if that is what {@link decide} would say of it now. It is asked again when
+ * the call is about to be made: the time that lies between counts.
+ *
+ * @throws {ProtocolViolation} it is not parked, or nothing of it is in doubt.
+ */
+export function resumeByKey(
+  entry: Entry,
+  capabilities: Capabilities,
+  by: Omit<ResumeOrder, 'proof'>,
+  nowMs: JournalTime,
+): ResumedByKey {
+  const change = resumeChange(entry, { ...by, proof: 'key' })
+  const step = decide(enact(entry, change, nowMs), capabilities, nowMs)
+  if (step.do === 'park') return { change: null, reason: step.reason }
+  if (step.do !== 'execute') return { change: null, reason: ASK_FIRST }
+  return entry.serializeKey === null ? { change } : { change: null, reason: OUT_OF_LINE }
+}
+
+const ASK_FIRST: Reason = { code: 'can_be_asked', message: 'The service can be asked whether it happened.' }
+
+// A doubt needs no turn, since it keeps those behind it waiting; past one that was parked, they have gone on.
+const OUT_OF_LINE: Reason = {
+  code: 'out_of_line',
+  message:
+    'It may have happened, and has a serializeBy: those behind it went on while it was parked, and it would be called ' +
+    'beside one that is under way.',
 }
 
 /** What the service said to a person's look-up; `proven`: an absence that was asked for late enough (P4 b). */

@@ -1,6 +1,7 @@
 export * from './answers.js'
 export * from './apply.js'
 export * from './audit.js'
+export * from './by-hand.js'
 export * from './capabilities.js'
 export * from './claim.js'
 export * from './classify.js'

@@ -232,7 +232,10 @@ export interface Journal<Tx = unknown> {
    */
   nextDueInMs(effects: readonly { readonly namespace: string; readonly effect: string }[]): Promise<number | null>
 
-  /** Writes what somebody learned who does not hold the entry; null: it had moved on, or is held, and nothing was changed. */
+  /**
+   * Writes what somebody learned, or a person says, who does not hold the entry; null: it had moved on, or is held, and
+   * nothing was changed.
+   */
   settleByEvidence(write: EvidenceWrite): Promise<Seen | null>
 
   /** The entries of one business operation, the last executed first. */

@@ -1,11 +1,10 @@
-import { type Change, type Entry, enact, type FindResult } from './index.js'
+import { type Capabilities, type Change, type Entry, enact, type FindResult, findLagOf } from './index.js'
 import type { Protocol, Rule } from './protocol.fixture.js'
 import { WHY } from './samples.fixture.js'
 
 /** What the world lends to a person. */
 export interface Lent {
-  /** Null: the service cannot be asked. */
-  readonly settlesWithinMs: number | null
+  readonly capabilities: Capabilities
   readonly entry: () => Entry | null
   readonly nowMs: () => number
   readonly find: () => FindResult
@@ -44,15 +43,24 @@ export class Person {
     if (entry?.state !== 'parked') return
     if (entry.inDoubtSinceMs === null) {
       this.#write(entry, this.#protocol.resumeChange(entry, { ...BY, proof: 'known' }))
-    } else if (this.#lent.settlesWithinMs !== null) {
+    } else if (this.#settlesWithinMs === null) {
+      const { change } = this.#protocol.resumeByKey(entry, this.#lent.capabilities, BY, this.#lent.nowMs())
+      if (change !== null) this.#byKey(entry, change)
+    } else {
       const result = inVain ? ({ kind: 'could_not_ask', reason: WHY } as const) : this.#lent.find()
       this.#asked = { entry, result, askedAtMs: this.#lent.nowMs() }
     }
   }
 
+  /** It may have happened, whatever its key is good for: only a doubt is called under the key's window. */
+  #byKey(entry: Entry, change: Change): void {
+    if (change.state !== 'in_doubt') this.#lent.cry('P4a', `a key was taken for proof that it is ${change.state}`)
+    this.#write(entry, change)
+  }
+
   #answered({ entry, result, askedAtMs }: Asked): void {
     this.#asked = null
-    const provesFromMs = (entry.lastDeadlineAtMs ?? askedAtMs) + (this.#lent.settlesWithinMs ?? 0)
+    const provesFromMs = (entry.lastDeadlineAtMs ?? askedAtMs) + (this.#settlesWithinMs ?? 0)
     const proven = result.kind === 'absent' && askedAtMs > provesFromMs
     const change = this.#protocol.resumeByFind(entry, { result, proven }, BY)
     if (change === null || !this.#stands(entry)) return
@@ -70,6 +78,11 @@ export class Person {
     this.#lent.put({ ...enact(row, change, this.#lent.nowMs()), fence: row.fence + 1 })
   }
 
+  /** Null: the service cannot be asked. */
+  get #settlesWithinMs(): number | null {
+    return findLagOf(this.#lent.capabilities)?.settlesWithinMs ?? null
+  }
+
   #stands(seen: Entry): boolean {
     const row = this.#lent.entry()
     return row?.fence === seen.fence && row.state === seen.state
@@ -77,7 +90,7 @@ export class Person {
 
   #checkAbsence(result: FindResult, askedAtMs: number): void {
     if (result.kind !== 'absent') this.#lent.cry('P5', `a person took ${result.kind} for an absence`)
-    const visibleUntilMs = this.#lent.openUntilMs() + (this.#lent.settlesWithinMs ?? 0)
+    const visibleUntilMs = this.#lent.openUntilMs() + (this.#settlesWithinMs ?? 0)
     if (askedAtMs <= visibleUntilMs) {
       this.#lent.cry('P4b', `a person asked at ${askedAtMs}, and a call may show until ${visibleUntilMs}`)
     }

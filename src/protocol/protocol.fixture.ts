@@ -8,6 +8,7 @@ import {
   isHeldBy,
   resolveByFind,
   resumeByFind,
+  resumeByKey,
   resumeChange,
   transition,
 } from './index.js'
@@ -23,6 +24,7 @@ export interface Protocol {
   readonly resolveByFind: typeof resolveByFind
   readonly resumeChange: typeof resumeChange
   readonly resumeByFind: typeof resumeByFind
+  readonly resumeByKey: typeof resumeByKey
   /** What becomes of an entry when a message for it is delivered once more. */
   readonly redeliver: (entry: Entry, terms: ClaimTerms, nowMs: number) => Entry
 }
@@ -37,6 +39,7 @@ export const PROTOCOL: Protocol = {
   resolveByFind,
   resumeChange,
   resumeByFind,
+  resumeByKey,
   redeliver: (entry) => entry,
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { moveOf, workersActs } from './histories.fixture.js'
-import { type Capabilities, resumeByFind, resumeChange } from './index.js'
+import { type Capabilities, resumeByFind, resumeByKey, resumeChange } from './index.js'
 import { Broken, PROTOCOL, type Protocol, type Rule, type Watch } from './protocol.fixture.js'
 import type { Fate } from './service.fixture.js'
 import { type Move, TIMEOUT_MS, World } from './world.fixture.js'
@@ -66,6 +66,11 @@ const MUTANTS: readonly [Mutant, ...Mutant[]] = [
     ['P5', 'P4b', 'once'],
     { resumeByFind: (entry, _answer, by) => resumeChange(entry, { ...by, proof: 'absence' }) },
   ],
+  [
+    'a key is taken for proof that it did not happen',
+    ['P4a', 'once', 'truth'],
+    { resumeByKey: (entry, _, by) => ({ change: resumeChange(entry, { ...by, proof: 'absence' }) }) },
+  ],
 ]
 
 describe('a person who has parked entries tried again, over random histories', () => {
@@ -73,7 +78,7 @@ describe('a person who has parked entries tried again, over random histories', (
     fc.assert(play(PROTOCOL), { numRuns: 4_000 })
   })
 
-  it('meets what it claims to survive: known and proven absences, what was found, and answers that say too little', () => {
+  it('meets what it claims to survive: known and proven absences, what was found, what its key protects, and answers that say too little', () => {
     const seen = new Set<string>()
     const watching: Protocol = {
       ...PROTOCOL,
@@ -86,10 +91,22 @@ describe('a person who has parked entries tried again, over random histories', (
         seen.add(`${answer.result.kind}${answer.proven ? ' proven' : ''}: ${change?.state ?? 'nothing'}`)
         return change
       },
+      resumeByKey: (entry, capabilities, by, nowMs) => {
+        const resumed = resumeByKey(entry, capabilities, by, nowMs)
+        seen.add(`key: ${resumed.change === null ? resumed.reason.code : resumed.change.state}`)
+        return resumed
+      },
     }
     fc.assert(play(watching), { numRuns: 2_000, seed: 1 })
-    const expected = ['known', 'absent proven: pending', 'absent: nothing', 'present: succeeded']
-    expect([...expected, 'could_not_ask: nothing'].filter((each) => !seen.has(each))).toEqual([])
+    const expected = [
+      'known',
+      'absent proven: pending',
+      'absent: nothing',
+      'present: succeeded',
+      'could_not_ask: nothing',
+    ]
+    const byKey = ['in_doubt', 'key_expired', 'key_spent', 'no_way_to_know'].map((each) => `key: ${each}`)
+    expect([...expected, ...byKey].filter((each) => !seen.has(each))).toEqual([])
   })
 
   it.each(MUTANTS)('these checks can fail: %s', (_, rules, mutant) => {

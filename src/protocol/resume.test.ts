@@ -8,6 +8,7 @@ import {
   mayTryAgain,
   ProtocolViolation,
   type ResumeOrder,
+  resumeByKey,
   resumeChange,
   STATES,
 } from './index.js'
@@ -16,6 +17,7 @@ import { CAPABILITIES, entryIn, KEY, LIMITS, NOW, OTHER, TERMS } from './samples
 const BY = { actor: 'ada', reason: 'the service is back' }
 const KNOWN: ResumeOrder = { ...BY, proof: 'known' }
 const ABSENCE: ResumeOrder = { ...BY, proof: 'absence' }
+const BY_KEY: ResumeOrder = { ...BY, proof: 'key' }
 const knownAbsent = { inDoubtSinceMs: null, attempts: 7, findFailures: 4 }
 
 describe('resuming', () => {
@@ -47,7 +49,8 @@ describe('resuming', () => {
 
   it('is refused of everything that is not parked: a rejection stands (P6), a holder is left alone (P2)', () => {
     for (const state of STATES.filter((each) => each !== 'parked')) {
-      for (const order of [KNOWN, ABSENCE]) expect(() => resumeChange(entryIn(state), order)).toThrow(ProtocolViolation)
+      for (const order of [KNOWN, ABSENCE, BY_KEY])
+        expect(() => resumeChange(entryIn(state), order)).toThrow(ProtocolViolation)
     }
   })
 
@@ -70,5 +73,65 @@ describe('resuming', () => {
       expect(step.do).toBe(isSafe ? 'execute' : 'park')
     })
     fc.assert(property, { numRuns: 500 })
+  })
+})
+
+describe('resuming what may have happened, where the service cannot be asked', () => {
+  it('by its key leaves it in doubt, due at once, with the calls of one that was called once', () => {
+    const entry = entryIn('parked', { attempts: 7, findFailures: 4 })
+    const resumed = enact(entry, resumeChange(entry, BY_KEY), NOW)
+    const { attempts, findFailures, inDoubtSinceMs, firstSentAtMs, dueAtMs } = resumed
+    expect(resumed.state).toBe('in_doubt')
+    expect([attempts, findFailures, dueAtMs]).toEqual([1, 0, NOW])
+    expect([inDoubtSinceMs, firstSentAtMs]).toEqual([entry.inDoubtSinceMs, entry.firstSentAtMs])
+    expect(resumed.reason).toMatchObject({ code: 'resumed', detail: { ...BY, parkedFor: OTHER.code } })
+    expect(isClaimable(resumed, NOW)).toBe(true)
+  })
+
+  it('by its key is no way for what is known not to have happened', () => {
+    expect(() => resumeChange(entryIn('parked', knownAbsent), BY_KEY)).toThrow(ProtocolViolation)
+  })
+
+  it('is done exactly while its key protects the whole next call, and called only while it still does (P4 a)', () => {
+    const property = fc.property(
+      fc.nat(2 * KEY.windowMs),
+      fc.boolean(),
+      fc.nat(KEY.windowMs),
+      (ago, keySpent, later) => {
+        const entry = entryIn('parked', { attempts: 7, firstSentAtMs: NOW - ago, keySpent })
+        const protects = (atMs: number) =>
+          !keySpent && atMs - NOW + ago + LIMITS.timeoutMs < KEY.windowMs - KEY.marginMs
+        const resumed = resumeByKey(entry, CAPABILITIES.key, BY, NOW)
+        expect(resumed.change !== null).toBe(protects(NOW))
+        if (resumed.change === null) {
+          expect(resumed.reason.code).toBe(keySpent ? 'key_spent' : 'key_expired')
+          return
+        }
+        const claimed = claim(enact(entry, resumed.change, NOW), TERMS, NOW + later)
+        const step = decide(claimed, CAPABILITIES.key, NOW + later)
+        expect(step).toMatchObject(protects(NOW + later) ? { do: 'execute', proof: 'key' } : { do: 'park' })
+      },
+    )
+    fc.assert(property, { numRuns: 500 })
+  })
+
+  it.each([
+    ['no_way_to_know', 'where the service honours no key', CAPABILITIES.park, {}],
+    ['can_be_asked', 'where it could be asked', CAPABILITIES.find, {}],
+    [
+      'out_of_line',
+      'where it would be called beside one of its serializeKey',
+      CAPABILITIES.key,
+      { serializeKey: 'ada' },
+    ],
+    [
+      'attempts_exhausted',
+      'where the effect allows one call, so that it would be parked again',
+      { ...CAPABILITIES.key, limits: { ...LIMITS, maxAttempts: 1 } },
+      {},
+    ],
+  ])('is not done, by the reason %s, %s', (code, _, capabilities, changes) => {
+    const entry = entryIn('parked', { attempts: 7, ...changes })
+    expect(resumeByKey(entry, capabilities, BY, NOW)).toMatchObject({ change: null, reason: { code } })
   })
 })

@@ -101,7 +101,7 @@ export class World {
     this.service = new Service(capabilities)
     this.#workers = [0, 1, 2].map(() => ({ owner: this.#newName(), work: { at: 'idle' } }))
     this.#person = new Person(protocol, {
-      settlesWithinMs: 'find' in capabilities ? capabilities.find.settlesWithinMs : null,
+      capabilities,
       entry: () => this.entry,
       nowMs: () => this.nowMs,
       find: () => this.service.find(this.nowMs),
@@ -260,11 +260,11 @@ export class World {
     this.entry = this.#protocol.redeliver(this.entry, terms, this.nowMs)
   }
 
-  /** The one way back from where it was at rest; what may have happened was ruled out. */
+  /** The one way back from where it was at rest; what may have happened was ruled out, or it is in doubt still. */
   #resumed(entry: Entry): void {
     this.entry = entry
     this.#restedAs = null
-    this.#open = []
+    if (entry.state !== 'in_doubt') this.#open = []
   }
 
   #comeToRest(): void {

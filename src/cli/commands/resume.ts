@@ -1,13 +1,8 @@
 import type { Command } from 'commander'
 import type { ResumeBy, Resumed } from '../../operations/index.js'
-import { ACTOR_OPTION, actorOf } from '../actor.js'
-import { COUNTERFOIL_MODULE, loadCounterfoil, type Stops } from '../load-counterfoil.js'
+import { byOf, type Given, givenBy } from '../by-person.js'
+import { loadCounterfoil, moduleAndEffect, type Stops } from '../load-counterfoil.js'
 import { EXIT, type ExitCode, type Terminal } from '../terminal.js'
-
-interface Given {
-  readonly reason: string
-  readonly actor?: string
-}
 
 /** What the command needs of a user's Counterfoil. */
 interface Resumes extends Stops {
@@ -16,20 +11,16 @@ interface Resumes extends Stops {
 
 /** `counterfoil resume`: has parked effects tried again, once their cause is mended. */
 export function resumeCommand(program: Command, terminal: Terminal, end: (exitCode: ExitCode) => void): void {
-  program
+  const command = program
     .command('resume')
     .description(
       'Have parked effects tried again, once their cause is mended. What may have happened is looked up first, and is ' +
-        'never called again without proof that it did not.',
+        'never called again without proof that it did not, or a key that makes it safe.',
     )
-    .argument('<module>', COUNTERFOIL_MODULE)
-    .argument('<effect>', 'the name of the effect, as `onParked` tells it')
-    .argument('<key...>', 'the business keys')
-    .requiredOption('--reason <words>', 'why; kept with the entry until its next outcome')
-    .option(...ACTOR_OPTION)
+  givenBy(moduleAndEffect(command).argument('<key...>', 'the business keys'), 'until its next outcome')
     .addHelpText('after', '\nExit codes: 0 all were resumed or settled, 1 some stay as they were, 2 it could not run.')
     .action(async (path: string, effect: string, keys: readonly string[], given: Given) => {
-      const by = { actor: actorOf(given.actor), reason: given.reason }
+      const by = byOf(given)
       const counterfoil = await loadCounterfoil<Resumes>(path, terminal, 'resume')
       end(await resumeAll(counterfoil, { effect, keys, by }, terminal))
     })
@@ -57,7 +48,9 @@ async function resumeAll(
 function wordsFor(resumed: Resumed): string {
   switch (resumed.kind) {
     case 'resumed':
-      return 'resumed. It did not happen, and is made by the next process that runs start().'
+      return resumed.state === 'pending'
+        ? 'resumed. It did not happen, and is made by the next process that runs start().'
+        : 'resumed. It may have happened, and is called again under its key by the next process that runs start().'
     case 'settled':
       return `${resumed.state}. The service was asked, and knew.`
     case 'unchanged':

@@ -1,3 +1,4 @@
+import { byHandCases } from './by-hand.js'
 import { claimCases } from './claims.js'
 import { compensationCases } from './compensations.js'
 import { inboxCases } from './inbox.js'
@@ -34,6 +35,7 @@ export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): reado
     ...compensationCases<Tx>(),
     ...parkedCases<Tx>(),
     ...resumingCases<Tx>(),
+    ...byHandCases<Tx>(),
     ...inboxCases<Tx>(),
     ...retentionCases<Tx>(),
   ]

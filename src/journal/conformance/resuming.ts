@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type Entry, enact, type Journal, type ResumeOrder, resumeChange } from '../../protocol/index.js'
+import { callOffChange, type Entry, enact, type Journal, type ResumeOrder, resumeChange } from '../../protocol/index.js'
 import {
   beginNew,
   type ConformanceCase,
@@ -22,6 +22,25 @@ async function parked<Tx>(journal: Journal<Tx>, world: World, serializeKey: stri
   const held = await beginHeld(journal, world, serializeKey)
   await writeEvent(journal, held, TURNED_AWAY)
   return { held, entry: await readEntry(journal, held.id) }
+}
+
+/** An entry that is parked and may have happened, after one look-up in vain. */
+async function parkedInDoubt<Tx>(
+  journal: Journal<Tx>,
+  world: World,
+  elapse: (ms: number) => Promise<unknown>,
+): Promise<Entry> {
+  const call = await beginNew(journal, world.intent(), termsOf('me'))
+  await writeEvent(journal, call, { ...UNKNOWN, retryInMs: 1 })
+  await elapse(5)
+  const first = await journal.claim(call.id, termsOf('resolver'))
+  if (first?.claimed !== true) throw new Error('The doubt was not claimed.')
+  await writeEvent(journal, first.entry, { type: 'postponed', dueInMs: 1, findFailed: WHY })
+  await elapse(5)
+  const second = await journal.claim(call.id, termsOf('resolver'))
+  if (second?.claimed !== true) throw new Error('The doubt was not claimed again.')
+  await writeEvent(journal, second.entry, { type: 'parked', reason: WHY, knownAbsent: false })
+  return readEntry(journal, call.id)
 }
 
 async function beginHeld<Tx>(journal: Journal<Tx>, world: World, serializeKey: string | null): Promise<Entry> {
@@ -75,22 +94,29 @@ export function resumingCases<Tx>(): ConformanceCase<Tx>[] {
     {
       name: 'what may have happened is resumed without its doubt, with its calls and its failed look-ups counted anew',
       run: async ({ journal, elapse }, world) => {
-        const call = await beginNew(journal, world.intent(), termsOf('me'))
-        await writeEvent(journal, call, { ...UNKNOWN, retryInMs: 1 })
-        await elapse(5)
-        const first = await journal.claim(call.id, termsOf('resolver'))
-        if (first?.claimed !== true) throw new Error('The doubt was not claimed.')
-        await writeEvent(journal, first.entry, { type: 'postponed', dueInMs: 1, findFailed: WHY })
-        await elapse(5)
-        const second = await journal.claim(call.id, termsOf('resolver'))
-        if (second?.claimed !== true) throw new Error('The doubt was not claimed again.')
-        await writeEvent(journal, second.entry, { type: 'parked', reason: WHY, knownAbsent: false })
-        const entry = await readEntry(journal, call.id)
+        const entry = await parkedInDoubt(journal, world, elapse)
         assert.equal(entry.findFailures, 1)
         const after = await resume(journal, entry, resumeChange(entry, { ...BY, proof: 'absence' }))
         const { inDoubtSinceMs, attempts, findFailures, lastDeadlineAtMs } = after?.entry ?? entry
         assert.deepEqual([inDoubtSinceMs, attempts, findFailures], [null, 1, 0])
         assert.equal(lastDeadlineAtMs, entry.lastDeadlineAtMs)
+      },
+    },
+    {
+      name: 'what is resumed by its key is in doubt since when it was, and due at once',
+      run: async ({ journal, elapse }, world) => {
+        const entry = await parkedInDoubt(journal, world, elapse)
+        const change = resumeChange(entry, { ...BY, proof: 'key' })
+        const after = await resume(journal, entry, change)
+        const expected = { ...enact(entry, change, after?.entry.updatedAtMs ?? 0), fence: entry.fence + 1 }
+        assert.deepEqual(after?.entry, toMicros(expected))
+        const claimed = await journal.claim(entry.id, termsOf('next'))
+        assert.equal(claimed?.claimed, true)
+        const { state, inDoubtSinceMs, firstSentAtMs } = claimed.entry
+        assert.deepEqual(
+          [state, inDoubtSinceMs, firstSentAtMs],
+          ['in_doubt', entry.inDoubtSinceMs, entry.firstSentAtMs],
+        )
       },
     },
     {
@@ -103,6 +129,18 @@ export function resumingCases<Tx>(): ConformanceCase<Tx>[] {
         const done = await readEntry(journal, held.id)
         assert.equal(await resume(journal, done), null)
         assert.deepEqual(await readEntry(journal, held.id), done)
+      },
+    },
+    {
+      name: 'a parked entry that is called off is resumed by nobody',
+      run: async ({ journal }, world) => {
+        const { entry } = await parked(journal, world)
+        const change = callOffChange(entry, WHY)
+        const after = await resume(journal, entry, change)
+        assert.equal(after?.entry.state, 'failed')
+        assert.deepEqual(await readEntry(journal, entry.id), after?.entry)
+        assert.equal(await resume(journal, entry), null)
+        assert.equal((await journal.claim(entry.id, termsOf('next')))?.claimed, false)
       },
     },
     {

@@ -266,13 +266,13 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     return this.#due.nextInMs(effects)
   }
 
-  async settleByEvidence({ id, fence, state, change }: EvidenceWrite): Promise<Seen | null> {
+  async settleByEvidence({ id, fence, state, change, forcedBy }: EvidenceWrite): Promise<Seen | null> {
     await this.#prepare()
     const values = [id, fence, state, change.state, change.dueInMs, jsonText(change.receipt), change.externalId]
     const [row] = await this.#database.write('write evidence', this.#sql.settleByEvidence, [
       ...values,
-      ...[jsonText(change.reason), change.attempts, change.findFailures],
-      this.#channel,
+      ...[jsonText(change.reason), change.attempts, change.findFailures, change.doubt === 'keep'],
+      ...[forcedBy ?? null, this.#channel],
     ])
     return row === undefined ? null : seenOf(row)
   }
