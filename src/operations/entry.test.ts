@@ -28,6 +28,7 @@ describe('how one effect stands', () => {
       reason,
       receipt: null,
       externalId: null,
+      forcedBy: null,
       isCompact: false,
       settlement: 'none',
       attempts: 1,

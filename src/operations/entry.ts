@@ -29,6 +29,8 @@ export interface EffectEntry extends EffectIdentity {
   readonly receipt: JsonValue
   /** The service's own id of what happened; null where it has not, or the service gives none. */
   readonly externalId: string | null
+  /** Who ended it without proof, and in which words (`resolveByHand`); null where it is known how it ended. */
+  readonly forcedBy: string | null
   /** Whether the retention has let its receipt go. */
   readonly isCompact: boolean
   /** What became of the `settled` handler; `none`: there is none to run. */
@@ -70,11 +72,11 @@ export function nameOf<Tx>(effect: RuntimeEffect<Tx> | string): string {
 }
 
 function effectEntry(entry: Entry): EffectEntry {
-  const { state, reason, receipt, externalId, isCompact, settlement, attempts } = entry
+  const { state, reason, receipt, externalId, forcedBy, isCompact, settlement, attempts } = entry
   const { createdAtMs, firstSentAtMs, lastDeadlineAtMs, inDoubtSinceMs, dueAtMs, updatedAtMs } = entry
   return {
     ...identityOf(entry),
-    ...{ state, reason, receipt, externalId, isCompact, settlement, attempts },
+    ...{ state, reason, receipt, externalId, forcedBy, isCompact, settlement, attempts },
     ...{ createdAtMs, firstSentAtMs, lastDeadlineAtMs, inDoubtSinceMs, dueAtMs, updatedAtMs },
   }
 }

@@ -54,6 +54,7 @@ function rowsOf(entry: EffectEntry): string[][] {
     ['reason', entry.reason === null ? '-' : `${entry.reason.code}: ${entry.reason.message}`],
     ['receipt', receiptOf(entry)],
     ['external id', entry.externalId ?? '-'],
+    ['ended by hand', entry.forcedBy ?? '-'],
     ['settled handler', entry.settlement],
     ['calls', String(entry.attempts)],
     ['generation', String(entry.generation)],
