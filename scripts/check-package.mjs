@@ -1,5 +1,5 @@
-// Packs the package as it would be published, and checks the tarball: publint, the types of every subpath, and that a
-// stranger's project can import each of them.
+// Packs the package as it would be published, and checks the tarball: publint, the types of every subpath, that a
+// stranger's project can import each of them and run the program, and that the README's pages are in it.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,6 +25,11 @@ try {
     run('node', ['--input-type=module', '-e', `await import('${specifier}')`], { cwd: folder })
     console.log(`${specifier} can be imported without its optional peers`)
   }
+  console.log(run('npx', ['--no-install', 'counterfoil', '--help'], { cwd: folder }).split('\n')[0])
+  const inside = new Set(packed.files.map(({ path }) => path))
+  const linked = [...readFileSync('README.md', 'utf8').matchAll(/\]\((docs\/[^)#]+)/g)].map(([, path]) => path)
+  const missing = linked.filter((path) => !inside.has(path))
+  if (missing.length > 0) throw new Error(`The README links to what is not in the package: ${missing.join(', ')}`)
   console.log(`${packed.filename}: ${packed.files.length} files, ${packed.size} bytes`)
 } finally {
   rmSync(folder, { recursive: true, force: true })

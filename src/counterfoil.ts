@@ -113,10 +113,12 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    * Makes a dead `settled` handler due again, once its cause is mended: at once, with as many tries as a new one has. It
    * runs in a process that has the handler and has called `start`.
    *
+   * `effect`: or the name of one, as `deadSettlements` tells it.
+   *
    * @returns false when it is not dead; nothing was changed.
    * @throws {ConfigurationError} the effect is not among those of this Counterfoil.
    */
-  async retrySettlement<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, key: string): Promise<boolean> {
+  async retrySettlement<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx> | string, key: string): Promise<boolean> {
     return retryDeadSettlement(this, this.#audited(effect).effect.name, key)
   }
 

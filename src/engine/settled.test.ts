@@ -107,7 +107,7 @@ describe('a dead settled handler', () => {
     expect(failures.map(([, , isDead]) => isDead)).toEqual([false, true, false, true])
 
     isBroken = false
-    expect(await counterfoil.retrySettlement(effect, 'order-1')).toBe(true)
+    expect(await counterfoil.retrySettlement(effect.name, 'order-1')).toBe(true)
     await until(() => settlements()[0] === 'done')
     expect(settled).toEqual([['order-1', outcome]])
     expect(await counterfoil.deadSettlements()).toEqual([])

@@ -150,7 +150,8 @@ export class EffectInDoubt extends CounterfoilError {
     const why = reason === null ? '' : ` Last word: ${reason.message} (${reason.code}).`
     const next =
       state === 'parked'
-        ? 'It is parked: a person or an audit has to settle it.'
+        ? 'It is parked, for a person or an audit to settle: `resume` has it tried again once its cause is mended, and ' +
+          '`resolveByHand` writes down what was seen at the service.'
         : 'A resolver goes on with it; call perform again with the same key to wait for the answer, or answer 202 with ' +
           'its id, by which `counterfoil.entry` tells how it stands.'
     super(`${describe(identity)} has no known outcome yet (${state}).${why} ${next}`, options)
