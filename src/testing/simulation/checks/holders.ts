@@ -38,7 +38,9 @@ export const onlyHoldersWrite: CheckOf = (world) => ({
 function sameOutcome(before: Entry, after: Entry): boolean {
   if (before.state === 'parked' && before.inDoubtSinceMs !== null) return true // Evidence may still end a doubt.
   const undone = before.state === 'succeeded' && after.state === 'compensating'
-  return (before.state === after.state || undone) && before.externalId === after.externalId
+  // What is known not to have happened may be called off, and nothing else may come of it in this generation.
+  const calledOff = before.state === 'parked' && after.state === 'failed' && after.reason?.code === 'called_off'
+  return (before.state === after.state || undone || calledOff) && before.externalId === after.externalId
 }
 
 function mayRenew(before: Entry, after: Entry): boolean {
