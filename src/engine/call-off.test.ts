@@ -1,11 +1,7 @@
-import { Pool } from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../test/support/postgres.js'
+import { describe, expect, it } from 'vitest'
+import { journalsOfEachKind } from '../../test/support/journals.js'
 import { Counterfoil } from '../counterfoil.js'
-import { MemoryJournal } from '../journal/memory/index.js'
-import { postgresJournal } from '../journal/postgres/index.js'
 import { EffectInDoubt, EffectRejected, entryId, type Journal, NotExecuted } from '../protocol/index.js'
-import { realClock } from '../system/index.js'
 import { defineEffect } from './index.js'
 
 interface Order {
@@ -17,22 +13,7 @@ const GROUP = 'checkout of cart-1'
 const WHY = { reason: 'the order was cancelled' }
 const BY = { actor: 'ada', reason: 'the service is back' }
 
-let database: TestDatabase
-let pool: Pool
-beforeAll(async () => {
-  database = await testDatabase()
-  pool = new Pool({ connectionString: database.connectionString, max: 8 })
-})
-afterAll(async () => {
-  await pool.end()
-  await database.drop()
-})
-
-let schemas = 0
-const journals: Record<string, () => Journal> = {
-  'the memory journal': () => new MemoryJournal({ clock: realClock }) as Journal,
-  PostgreSQL: () => postgresJournal(pool, { schema: `call_off_${++schemas}` }) as Journal,
-}
+const journals = journalsOfEachKind()
 
 /** A shop whose service turned its one order away, as often as it is worth: parked, and known not to have happened. */
 async function parkedIn(journal: Journal) {

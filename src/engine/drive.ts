@@ -306,7 +306,7 @@ export class Drive<Tx> {
       await clock.sleep(backoffMs(randomness, tries, JOURNAL_RETRY))
       // Nobody waits any more: nothing new is begun for those who have left.
       if (this.#callers.size === 0) throw error
-      this.#askedAtMs = clock.monotonicMs()
+      if (what === 'lease') this.#askedAtMs = clock.monotonicMs()
       try {
         const answer = await ask()
         this.trouble = null

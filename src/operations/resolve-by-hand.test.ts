@@ -1,11 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { Pool } from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../test/support/postgres.js'
+import { describe, expect, it } from 'vitest'
+import { journalsOfEachKind } from '../../test/support/journals.js'
 import { Counterfoil } from '../counterfoil.js'
 import { defineEffect, type EffectDefinition, type SettledOutcome } from '../engine/index.js'
-import { MemoryJournal } from '../journal/memory/index.js'
-import { postgresJournal } from '../journal/postgres/index.js'
 import {
   ConfigurationError,
   EffectInDoubt,
@@ -18,7 +15,6 @@ import {
   OutcomeUnknown,
   type Provider,
 } from '../protocol/index.js'
-import { realClock } from '../system/index.js'
 import type { SeenByHand } from './index.js'
 
 interface Order {
@@ -34,23 +30,7 @@ const ORDER = { id: 'order-1' }
 const YES: SeenByHand = { happened: true, receipt: { id: 'ch_1' } }
 const NO: SeenByHand = { happened: false }
 
-let database: TestDatabase
-let pool: Pool
-beforeAll(async () => {
-  database = await testDatabase()
-  pool = new Pool({ connectionString: database.connectionString, max: 8 })
-})
-afterAll(async () => {
-  await pool.end()
-  await database.drop()
-})
-
-let schemas = 0
-const memory = (): Journal => new MemoryJournal({ clock: realClock }) as Journal
-const journals: Record<string, () => Journal> = {
-  'the memory journal': memory,
-  PostgreSQL: () => postgresJournal(pool, { schema: `by_hand_${++schemas}` }) as Journal,
-}
+const journals = journalsOfEachKind()
 
 const RECEIPT: StandardSchemaV1<unknown, Receipt> = {
   '~standard': {
@@ -164,7 +144,10 @@ describe('a person’s word', () => {
       if (isDown) throw new Error('It is down.')
       return shown[0] ?? null
     }
-    const { entry, before, say } = await parkedIn(memory(), { find, settlesWithin: '1h' } as object)
+    const { entry, before, say } = await parkedIn(journals['the memory journal'](), {
+      find,
+      settlesWithin: '1h',
+    } as object)
     isDown = false
     expect(await say(NO)).toMatchObject({ kind: 'unchanged', state: 'parked', reason: { code: 'may_still_appear' } })
     shown.push({ id: 'ch_7' })
@@ -177,12 +160,12 @@ describe('a person’s word', () => {
 
   it('is taken where the service cannot be asked though it has a look-up (P5)', async () => {
     const find = () => Promise.reject(new Error('It is down.'))
-    const { say } = await parkedIn(memory(), { find, settlesWithin: 1 } as object)
+    const { say } = await parkedIn(journals['the memory journal'](), { find, settlesWithin: 1 } as object)
     expect(await say(YES)).toEqual({ kind: 'forced', state: 'succeeded', forcedBy: MARK })
   })
 
   it('is not needed for what is known not to have happened, and says so', async () => {
-    const { counterfoil, entry, before, charge } = await parkedIn(memory(), {
+    const { counterfoil, entry, before, charge } = await parkedIn(journals['the memory journal'](), {
       execute: () => Promise.reject(new NotExecuted('refused', 'It turned everybody away.')),
       inDoubt: 'park',
     } as object)
@@ -195,7 +178,9 @@ describe('a person’s word', () => {
   })
 
   it('needs an actor, a reason and an answer that makes sense, before anything is written', async () => {
-    const { counterfoil, charge, entry, before, say } = await parkedIn(memory(), undefined, { receipt: RECEIPT })
+    const { counterfoil, charge, entry, before, say } = await parkedIn(journals['the memory journal'](), undefined, {
+      receipt: RECEIPT,
+    })
     for (const by of [
       { ...BY, actor: ' ' },
       { ...BY, reason: '' },
@@ -223,7 +208,7 @@ describe('a person’s word', () => {
       },
     })
     const hooks = { onParked: (identity: (typeof told)[number]) => void told.push(identity) }
-    const counterfoil = new Counterfoil({ journal: memory(), effects: [charge], hooks })
+    const counterfoil = new Counterfoil({ journal: journals['the memory journal'](), effects: [charge], hooks })
     await counterfoil.perform(charge, ORDER)
     const compensate = () => counterfoil.compensate(charge, ORDER.id, { reason: 'returned' })
     await expect(compensate()).rejects.toThrow(EffectInDoubt)

@@ -1,10 +1,8 @@
-import { Pool } from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../test/support/postgres.js'
+import { describe, expect, it } from 'vitest'
+import { journalsOfEachKind } from '../../test/support/journals.js'
 import { Counterfoil } from '../counterfoil.js'
 import { defineEffect, type EffectDefinition } from '../engine/index.js'
 import { MemoryJournal } from '../journal/memory/index.js'
-import { postgresJournal } from '../journal/postgres/index.js'
 import { EffectInDoubt, entryId, type Journal, OutcomeUnknown, type Provider } from '../protocol/index.js'
 import { realClock } from '../system/index.js'
 
@@ -18,22 +16,7 @@ interface Receipt {
 const BY = { actor: 'ada', reason: 'the service answers again' }
 const ORDER = { id: 'order-1' }
 
-let database: TestDatabase
-let pool: Pool
-beforeAll(async () => {
-  database = await testDatabase()
-  pool = new Pool({ connectionString: database.connectionString, max: 8 })
-})
-afterAll(async () => {
-  await pool.end()
-  await database.drop()
-})
-
-let schemas = 0
-const journals: Record<string, () => Journal> = {
-  'the memory journal': () => new MemoryJournal({ clock: realClock }) as Journal,
-  PostgreSQL: () => postgresJournal(pool, { schema: `by_key_${++schemas}` }) as Journal,
-}
+const journals = journalsOfEachKind()
 
 /** A service that honours keys and cannot be asked. It loses its first answers. */
 class Service {

@@ -1,40 +1,20 @@
 import assert from 'node:assert/strict'
-import {
-  type Entry,
-  enact,
-  entryId,
-  forcedResolution,
-  type HandAnswer,
-  type Intent,
-  type Journal,
-} from '../../protocol/index.js'
+import { type Entry, enact, entryId, forcedResolution, type HandAnswer, type Journal } from '../../protocol/index.js'
 import {
   beginNew,
   type ConformanceCase,
   type JournalSubject,
   LONG_MS,
+  parkedInDoubt,
   readEntry,
   termsOf,
   toMicros,
-  UNKNOWN,
-  writeEvent,
 } from './subject.js'
 
 const WHY = { code: 'no_way_to_know', message: 'Nobody can be asked.' }
 const BY = { actor: 'ada', reason: 'it is in the dashboard' }
 const YES: HandAnswer = { happened: true, receipt: { id: 'ch_1' }, externalId: 'ch_1' }
 const NO: HandAnswer = { happened: false }
-
-/** An entry whose one call was lost, and which is parked since. */
-async function parkedInDoubt<Tx>({ journal, elapse }: JournalSubject<Tx>, intent: Intent): Promise<Entry> {
-  const call = await beginNew(journal, intent, termsOf('me'))
-  await writeEvent(journal, call, { ...UNKNOWN, retryInMs: 1 })
-  await elapse(5)
-  const claimed = await journal.claim(call.id, termsOf('resolver'))
-  if (claimed?.claimed !== true) throw new Error('The doubt was not claimed.')
-  await writeEvent(journal, claimed.entry, { type: 'parked', reason: WHY, knownAbsent: false })
-  return readEntry(journal, call.id)
-}
 
 function force<Tx>(journal: Journal<Tx>, entry: Entry, answer: HandAnswer) {
   const { id, fence } = entry
@@ -48,7 +28,7 @@ export function byHandCases<Tx>(): ConformanceCase<Tx>[] {
       name: 'what a person ends without proof is marked so, and stays marked whatever comes of it later',
       run: async (subject, world) => {
         const { journal } = subject
-        const entry = await parkedInDoubt(subject, world.intent({ hasSettledHandler: true }))
+        const entry = await parkedInDoubt(subject, world.intent({ hasSettledHandler: true }), { reason: WHY })
         const { change, forcedBy } = forcedResolution(entry, { ...BY, answer: YES })
         const after = await force(journal, entry, YES)
         const enacted = enact(entry, change, after?.entry.updatedAtMs ?? 0)
@@ -64,7 +44,7 @@ export function byHandCases<Tx>(): ConformanceCase<Tx>[] {
       name: 'no new generation begins after what a person ended as failed without proof (P6)',
       run: async (subject, world) => {
         const { journal } = subject
-        const entry = await parkedInDoubt(subject, world.intent())
+        const entry = await parkedInDoubt(subject, world.intent(), { reason: WHY })
         assert.equal((await force(journal, entry, NO))?.entry.state, 'failed')
         const next = world.intent({ key: entry.key, generation: 2, input: 'again' })
         const renewed = await journal.renew({ intent: next, terms: termsOf('me') })
@@ -75,7 +55,7 @@ export function byHandCases<Tx>(): ConformanceCase<Tx>[] {
     {
       name: 'a doubt is ended without proof once, whoever says what at the same time',
       run: async (subject, world) => {
-        const entry = await parkedInDoubt(subject, world.intent())
+        const entry = await parkedInDoubt(subject, world.intent(), { reason: WHY })
         const journals = await Promise.all(Array.from({ length: 4 }, () => subject.another()))
         const ends = await Promise.all(journals.map((journal, i) => force(journal, entry, i % 2 === 0 ? YES : NO)))
         assert.equal(ends.filter((each) => each !== null).length, 1)

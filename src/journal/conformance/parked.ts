@@ -6,6 +6,7 @@ import {
   type ConformanceCase,
   EXECUTED,
   holderOf,
+  parkedInDoubt,
   REJECTED,
   readEntry,
   TURNED_AWAY,
@@ -24,17 +25,6 @@ async function parked<Tx>(journal: Journal<Tx>, world: World, effect = 'charge')
   return readEntry(journal, held.id)
 }
 
-/** An entry that is parked, and may have happened. */
-async function parkedDoubt<Tx>(journal: Journal<Tx>, world: World, elapse: (ms: number) => Promise<void>) {
-  const held = await beginNew(journal, world.intent(), termsOf('me'))
-  await writeEvent(journal, held, { ...UNKNOWN, retryInMs: 1 })
-  await elapse(5)
-  const claimed = await journal.claim(held.id, termsOf('resolver'))
-  if (claimed?.claimed !== true) throw new Error(`The doubt ${held.id} was not claimed.`)
-  await writeEvent(journal, claimed.entry, { type: 'parked', reason: WHY, knownAbsent: false })
-  return readEntry(journal, held.id)
-}
-
 /** Several that are parked by one write, and so at one time. */
 async function parkedAtOnce<Tx>(journal: Journal<Tx>, world: World, count: number): Promise<void> {
   const begun = await journal.begin(world.intents(count).map((intent) => ({ intent, terms: termsOf('me') })))
@@ -48,7 +38,7 @@ export function parkedCases<Tx>(): ConformanceCase<Tx>[] {
     {
       name: 'every parked entry is listed, whether it may have happened or not, the longest parked first, and no other',
       run: async ({ journal, elapse }, world) => {
-        const first = await parkedDoubt(journal, world, elapse)
+        const first = await parkedInDoubt({ journal, elapse }, world.intent(), { reason: WHY })
         await elapse(2)
         const second = await parked(journal, world)
         await elapse(2)

@@ -5,11 +5,11 @@ import {
   type ConformanceCase,
   EXECUTED,
   LONG_MS,
+  parkedInDoubt,
   readEntry,
   TURNED_AWAY,
   termsOf,
   toMicros,
-  UNKNOWN,
   type World,
   writeEvent,
 } from './subject.js'
@@ -22,25 +22,6 @@ async function parked<Tx>(journal: Journal<Tx>, world: World, serializeKey: stri
   const held = await beginHeld(journal, world, serializeKey)
   await writeEvent(journal, held, TURNED_AWAY)
   return { held, entry: await readEntry(journal, held.id) }
-}
-
-/** An entry that is parked and may have happened, after one look-up in vain. */
-async function parkedInDoubt<Tx>(
-  journal: Journal<Tx>,
-  world: World,
-  elapse: (ms: number) => Promise<unknown>,
-): Promise<Entry> {
-  const call = await beginNew(journal, world.intent(), termsOf('me'))
-  await writeEvent(journal, call, { ...UNKNOWN, retryInMs: 1 })
-  await elapse(5)
-  const first = await journal.claim(call.id, termsOf('resolver'))
-  if (first?.claimed !== true) throw new Error('The doubt was not claimed.')
-  await writeEvent(journal, first.entry, { type: 'postponed', dueInMs: 1, findFailed: WHY })
-  await elapse(5)
-  const second = await journal.claim(call.id, termsOf('resolver'))
-  if (second?.claimed !== true) throw new Error('The doubt was not claimed again.')
-  await writeEvent(journal, second.entry, { type: 'parked', reason: WHY, knownAbsent: false })
-  return readEntry(journal, call.id)
 }
 
 async function beginHeld<Tx>(journal: Journal<Tx>, world: World, serializeKey: string | null): Promise<Entry> {
@@ -94,7 +75,7 @@ export function resumingCases<Tx>(): ConformanceCase<Tx>[] {
     {
       name: 'what may have happened is resumed without its doubt, with its calls and its failed look-ups counted anew',
       run: async ({ journal, elapse }, world) => {
-        const entry = await parkedInDoubt(journal, world, elapse)
+        const entry = await parkedInDoubt({ journal, elapse }, world.intent(), { reason: WHY, lookUpsInVain: 1 })
         assert.equal(entry.findFailures, 1)
         const after = await resume(journal, entry, resumeChange(entry, { ...BY, proof: 'absence' }))
         const { inDoubtSinceMs, attempts, findFailures, lastDeadlineAtMs } = after?.entry ?? entry
@@ -105,7 +86,7 @@ export function resumingCases<Tx>(): ConformanceCase<Tx>[] {
     {
       name: 'what is resumed by its key is in doubt since when it was, and due at once',
       run: async ({ journal, elapse }, world) => {
-        const entry = await parkedInDoubt(journal, world, elapse)
+        const entry = await parkedInDoubt({ journal, elapse }, world.intent(), { reason: WHY, lookUpsInVain: 1 })
         const change = resumeChange(entry, { ...BY, proof: 'key' })
         const after = await resume(journal, entry, change)
         const expected = { ...enact(entry, change, after?.entry.updatedAtMs ?? 0), fence: entry.fence + 1 }

@@ -10,6 +10,7 @@ import {
   type Journal,
   JournalError,
   type JsonValue,
+  type Reason,
   reference,
   transition,
   type Written,
@@ -125,6 +126,26 @@ export async function writeEvent<Tx>(
 /** Who writes to a held entry, and under which claim. */
 export function holderOf(entry: Entry): { id: string; fence: number; owner: string } {
   return { id: entry.id, fence: entry.fence, owner: entry.owner ?? 'nobody' }
+}
+
+/** An entry whose one call was lost, and which is parked since, in doubt, after so many look-ups in vain. */
+export async function parkedInDoubt<Tx>(
+  { journal, elapse }: Pick<JournalSubject<Tx>, 'journal' | 'elapse'>,
+  intent: Intent,
+  { reason, lookUpsInVain = 0 }: { readonly reason: Reason; readonly lookUpsInVain?: number },
+): Promise<Entry> {
+  const call = await beginNew(journal, intent, termsOf('me'))
+  await writeEvent(journal, call, { ...UNKNOWN, retryInMs: 1 })
+  for (let looks = 0; ; looks++) {
+    await elapse(5)
+    const claimed = await journal.claim(call.id, termsOf('resolver'))
+    if (claimed?.claimed !== true) throw new Error(`The doubt ${call.id} was not claimed.`)
+    if (looks === lookUpsInVain) {
+      await writeEvent(journal, claimed.entry, { type: 'parked', reason, knownAbsent: false })
+      return readEntry(journal, call.id)
+    }
+    await writeEvent(journal, claimed.entry, { type: 'postponed', dueInMs: 1, findFailed: reason })
+  }
 }
 
 /** The entry as the journal has it. */

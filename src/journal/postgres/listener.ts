@@ -86,7 +86,10 @@ export class ChannelListener {
     } finally {
       // It would keep the connection that broke, with all that hangs on it.
       stop.removeEventListener('abort', end)
-      await Promise.race([connection.close().catch(() => undefined), this.#clock.sleep(CLOSE_MS)])
+      const closed = new AbortController()
+      await Promise.race([connection.close().catch(() => undefined), this.#clock.sleep(CLOSE_MS, closed.signal)])
+      // Else its timer would hold up the end of the process.
+      closed.abort()
     }
   }
 
