@@ -16,8 +16,8 @@ export type ClientOrder =
   /** Keeps `outstanding` orders under way for so long, and measures nothing. */
   | { readonly do: 'warm'; readonly outstanding: number; readonly forMs: number }
   | { readonly do: 'measure'; readonly outstanding: number; readonly forMs: number }
-  /** `keys` orders, each asked for by `times` callers at once. */
-  | { readonly do: 'duplicates'; readonly keys: number; readonly times: number }
+  /** `keys` orders, each asked for by `times` callers at once. Of another `series`, they are others. */
+  | { readonly do: 'duplicates'; readonly series: string; readonly keys: number; readonly times: number }
   /** Asks once for each of `orders` orders, whose ids are the same in every process. */
   | { readonly do: 'fixed'; readonly orders: number; readonly untilMs: number }
   | { readonly do: 'close' }

@@ -50,8 +50,8 @@ export class ClientProcess {
     return (await this.#ask({ do: 'measure', outstanding, forMs })) as Measured
   }
 
-  async duplicates(keys: number, times: number): Promise<DuplicatesAnswered> {
-    return (await this.#ask({ do: 'duplicates', keys, times })) as DuplicatesAnswered
+  async duplicates(series: string, keys: number, times: number): Promise<DuplicatesAnswered> {
+    return (await this.#ask({ do: 'duplicates', series, keys, times })) as DuplicatesAnswered
   }
 
   async fixed(orders: number, untilMs: number): Promise<void> {

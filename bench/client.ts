@@ -35,7 +35,7 @@ async function obey(order: ClientOrder): Promise<object | undefined> {
     case 'measure':
       return load(system(), order.outstanding, order.forMs)
     case 'duplicates':
-      return duplicates(system(), order.keys, order.times)
+      return duplicates(system(), order)
     case 'fixed':
       await fixed(system(), order.orders, order.untilMs)
       return
@@ -87,9 +87,12 @@ async function load({ perform, beside }: OpenSystem, outstanding: number, forMs:
   }
 }
 
-async function duplicates({ perform }: OpenSystem, keys: number, times: number): Promise<DuplicatesAnswered> {
+async function duplicates(
+  { perform }: OpenSystem,
+  { series, keys, times }: Extract<ClientOrder, { do: 'duplicates' }>,
+): Promise<DuplicatesAnswered> {
   const startedMs = performance.now()
-  const callers = Array.from({ length: keys * times }, (_, i) => perform(orderOf(`twin-${i % keys}`)))
+  const callers = Array.from({ length: keys * times }, (_, i) => perform(orderOf(`${series}-${i % keys}`)))
   const answers = await Promise.allSettled(callers)
   const tookMs = performance.now() - startedMs
   const errors = answers.filter((each) => each.status === 'rejected')

@@ -38,9 +38,11 @@ export class Core<Tx> {
   readonly #carried = new UnderWay()
   readonly #settled = new UnderWay()
   #claimants = 0
+  #isPrepared: boolean
 
   constructor(context: Context<Tx>, maxUnderWay: number) {
     this.context = context
+    this.#isPrepared = context.journal.prepare === undefined
     this.slots = new Slots(maxUnderWay)
     this.handlers = new Handlers(context)
     this.waiters = new Waiters(context.journal, context.clock, (error) => context.hooks.onError?.(error))
@@ -53,6 +55,16 @@ export class Core<Tx> {
     }
     this.#begins = new Batcher<Renewal, Begun>((items) => context.journal.begin(items), terms)
     this.#writes = new Batcher<JournalWrite, Written>((items) => context.journal.write(items), terms)
+  }
+
+  /** Whether the journal can be used at once. */
+  get isPrepared(): boolean {
+    return this.#isPrepared
+  }
+
+  async prepare(): Promise<void> {
+    await this.context.journal.prepare?.()
+    this.#isPrepared = true
   }
 
   /** Terms for one claimant. Every claimant has an owner of its own, so that no two parts of a process mistake each other's leases. */

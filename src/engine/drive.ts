@@ -10,6 +10,7 @@ import {
   type Intent,
   isClaimable,
   isTransient,
+  JournalError,
   KeyReuseError,
   LeaseUnavailable,
   type Seen,
@@ -118,6 +119,7 @@ export class Drive<Tx> {
       }
       this.isQueued = false
       try {
+        if (!this.#core.isPrepared) await this.#untilPrepared()
         this.#askedAtMs = context.clock.monotonicMs()
         let begun: Begun | null
         try {
@@ -142,6 +144,12 @@ export class Drive<Tx> {
     }
     this.#onEnd()
     for (const caller of this.#callers) caller.end(seen.entry)
+  }
+
+  /** Making its tables takes a journal longer than many a call may, so that no clock runs meanwhile. */
+  async #untilPrepared(): Promise<void> {
+    await this.#untilAnswered(() => this.#core.prepare())
+    if (this.#callers.size === 0) throw new JournalError('Nobody has waited for the journal to be ready.')
   }
 
   /** Carries what this drive has begun, at once, and looks whether it may join what others have. */

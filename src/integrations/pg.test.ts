@@ -106,10 +106,12 @@ describe('a pg client passed to `enqueue` as it is', () => {
     expect((await keys()).filter((key) => key.startsWith('overtaken'))).toEqual([])
   })
 
-  test('delays who performs the same key until its transaction has ended, and nobody else', async () => {
+  test('delays who performs the same key until its transaction has ended, and nobody who comes later', async () => {
     const own = new Pool({ connectionString: database.connectionString, max: 4 })
     const others = new Counterfoil({ journal: postgresJournal(own, { listen: false }), effects: [charge] })
     let waiting: Promise<unknown> = Promise.resolve()
+    // Those who wait for a journal to be ready begin together.
+    await others.perform(charge, 'first')
     await inTransaction(pool, async (client) => {
       await enqueue(client, 'locked')
       waiting = others.perform(charge, 'locked')

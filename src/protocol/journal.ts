@@ -119,6 +119,15 @@ export interface ParkedEntries {
  * `Tx` is the journal's transaction, as the user's `settled` handlers and `enqueue` calls see it.
  */
 export interface Journal<Tx = unknown> {
+  /**
+   * Resolves once the journal can be used at once: its tables are made, or brought up to date. The engine waits for it
+   * before it looks at its clock for the first time, since a call's time counts from the asking for its lease (P3). Left
+   * out: it always can be.
+   *
+   * @throws {JournalError} it cannot be used yet; ask again.
+   */
+  prepare?(): Promise<void>
+
   /** Creates each intent's entry and claims it for its first call, or tells how the existing one stands (P1). Durable when it returns. */
   begin(
     intents: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],

@@ -50,15 +50,19 @@ export class Intents {
       return items.map(({ intent, terms }) => ({ created: true, entry: begin(intent, terms, nowMs), nowMs }))
     const others = items.map((item) => item.intent.id).filter((id) => !ids.has(id))
     const standing = others.length === 0 ? new Map<string, Seen>() : await readSeen(this.#database, this.#sql, others)
-    return items.map(({ intent, terms }) => {
-      const seen = standing.get(intent.id)
-      if (seen !== undefined) return { created: false, ...seen }
-      if (!ids.has(intent.id)) throw removedMeanwhile(intent.id)
-      const entry = begin(intent, terms, nowMs)
-      // Of two with one id in the batch, the second meets the first one's entry.
-      standing.set(intent.id, { entry, nowMs })
-      return { created: true, entry, nowMs }
-    })
+    return inPlace(
+      items,
+      ({ intent, terms }) => {
+        const seen = standing.get(intent.id)
+        if (seen !== undefined) return { created: false, ...seen }
+        if (!ids.has(intent.id)) return null
+        const entry = begin(intent, terms, nowMs)
+        // Of two with one id in the batch, the second meets the first one's entry.
+        standing.set(intent.id, { entry, nowMs })
+        return { created: true, entry, nowMs }
+      },
+      (removed) => this.#beginFree(removed),
+    )
   }
 
   /** Those with a `serializeKey` only come to wait for their turn. */
@@ -72,11 +76,14 @@ export class Intents {
       this.#sql,
       items.map((item) => item.intent.id),
     )
-    return items.map(({ intent }) => {
-      const seen = standing.get(intent.id)
-      if (seen === undefined) throw removedMeanwhile(intent.id)
-      return { created: created.delete(intent.id), ...seen }
-    })
+    return inPlace(
+      items,
+      ({ intent }) => {
+        const seen = standing.get(intent.id)
+        return seen === undefined ? null : { created: created.delete(intent.id), ...seen }
+      },
+      (removed) => this.#beginPending(removed),
+    )
   }
 
   /** Creates what does not exist yet. */
@@ -106,13 +113,17 @@ export class Intents {
     const isNew = items.map(({ intent }) => created.delete(intent.id))
     const others = items.filter((_, i) => isNew[i] === false).map(({ intent }) => intent.id)
     const standing = others.length === 0 ? new Map<string, Seen>() : await readSeen(this.#database, this.#sql, others)
-    return items.map(({ intent }, i) => {
-      if (isNew[i] === true) return enqueuedNow(intent)
-      const seen = standing.get(intent.id)
-      if (seen === undefined) throw removedMeanwhile(intent.id)
-      const { state, generation, fingerprint } = seen.entry
-      return { created: false, state, generation, fingerprint }
-    })
+    return inPlace(
+      items,
+      ({ intent }, i) => {
+        if (isNew[i] === true) return enqueuedNow(intent)
+        const seen = standing.get(intent.id)
+        if (seen === undefined) return null
+        const { state, generation, fingerprint } = seen.entry
+        return { created: false, state, generation, fingerprint }
+      },
+      (removed) => this.enqueue(removed, channel),
+    )
   }
 
   /** Writes pending entries in a transaction of their own: the ids of those that are new. */
@@ -134,6 +145,22 @@ export async function readSeen(
   ids: readonly string[],
 ): Promise<Map<string, Seen>> {
   return byId(await database.read('read entries', sql.read, [ids]))
+}
+
+/**
+ * What came of each item; where `of` has nothing, what comes of asking `anew`: its entry stood when it was to be created,
+ * and was purged before it could be read. The others of its statement must not fail for that: theirs are under way.
+ */
+async function inPlace<Item, Result>(
+  items: readonly Item[],
+  of: (item: Item, place: number) => Result | null,
+  anew: (removed: readonly Item[]) => Promise<readonly Result[]>,
+): Promise<Result[]> {
+  const results = items.map(of)
+  const removed = items.filter((_, i) => results[i] === null)
+  if (removed.length === 0) return results as Result[]
+  const others = [...(await anew(removed))]
+  return results.map((result) => result ?? (others.shift() as Result))
 }
 
 function missing(id: string): never {

@@ -116,7 +116,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     this.#wakeUps = new WakeUps(this.#channel, clock)
     this.#listener =
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
-    const prepare = (): Promise<unknown> => this.#prepare()
+    const prepare = (): Promise<unknown> => this.prepare()
     this.lease = leasesBeside(pool, schema, prepare)
     const at = { database: this.#database, sql: this.#sql, prepare }
     this.compensations = new PostgresCompensations({ ...at, channel: this.#channel })
@@ -128,9 +128,13 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     this.#schema = options.migrate === false ? MAINTAINED_ELSEWHERE : new MigratedSchema(pool, schema, clock)
   }
 
+  prepare(): Promise<void> {
+    return this.#schema.ready()
+  }
+
   async begin(items: readonly BeginItem[]): Promise<readonly (Begun | JournalError)[]> {
     for (const { terms } of items) assertCallEndsInsideLease(terms)
-    await this.#prepare()
+    await this.prepare()
     return this.#intents.begin(items)
   }
 
@@ -142,7 +146,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     tx: PostgresTransaction | null,
     items: readonly { readonly intent: Intent; readonly notBefore: NotBefore | null }[],
   ): Promise<readonly Enqueued[]> {
-    await (tx === null ? this.#prepare() : this.#schema.readyIn(tx))
+    await (tx === null ? this.prepare() : this.#schema.readyIn(tx))
     return inOrderOfIds(
       items.map((item, position) => ({ ...item, position })),
       ({ intent }) => intent.id,
@@ -156,7 +160,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async transaction<Result>(work: (tx: PostgresTransaction) => Promise<Result>): Promise<Result> {
-    await this.#prepare()
+    await this.prepare()
     let result: { readonly of: Result } | null = null
     await inTransaction(this.#database.pool, 'run a transaction', async (open) => {
       result = { of: await work(open.tx) }
@@ -167,13 +171,13 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async heads(effects: readonly EffectName[], limit: number): Promise<readonly Head[]> {
-    await this.#prepare()
+    await this.prepare()
     return this.#due.heads(effects, limit)
   }
 
   async claim(id: string, terms: ClaimTerms): Promise<Claimed | null> {
     assertCallEndsInsideLease(terms)
-    await this.#prepare()
+    await this.prepare()
     const values = [id, terms.owner, terms.leaseMs, terms.timeoutMs]
     const [row] = await this.#database.write('take an entry', this.#sql.claim, values)
     if (row !== undefined) return { claimed: true, ...seenOf(row) }
@@ -182,18 +186,18 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async claimDue(effects: readonly EffectTerms[], limit: number, first?: DueFirst): Promise<readonly Seen[]> {
-    await this.#prepare()
+    await this.prepare()
     return this.#due.claim(effects, limit, first)
   }
 
   async write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]> {
-    await this.#prepare()
+    await this.prepare()
     return this.#outcomes.write(writes)
   }
 
   async renew({ intent, terms }: Renewal): Promise<Begun | null> {
     assertCallEndsInsideLease(terms)
-    await this.#prepare()
+    await this.prepare()
     const { id, generation, reference, fingerprint, serializeKey, group, hasSettledHandler } = intent
     const identity = [id, generation, reference, JSON.stringify(intent.input), fingerprint, serializeKey, group]
     const values = [...identity, hasSettledHandler, terms.owner, terms.leaseMs, terms.timeoutMs]
@@ -204,19 +208,19 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async read(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
-    await this.#prepare()
+    await this.prepare()
     const seen = await this.#read(ids)
     return ids.map((id) => seen.get(id) ?? null)
   }
 
   async earlierFingerprints(id: string): Promise<readonly string[]> {
-    await this.#prepare()
+    await this.prepare()
     const rows = await this.#database.read('read the history', this.#sql.earlierFingerprints, [id])
     return rows.map((row) => row[0] ?? '')
   }
 
   async await(ids: readonly string[]): Promise<readonly (Seen | null)[]> {
-    await this.#prepare()
+    await this.prepare()
     const rows = await this.#database.write('wait for entries', this.#sql.await, [[...ids].sort()])
     const marked = byId(rows)
     const rest = ids.filter((id) => !marked.has(id))
@@ -229,7 +233,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async dueSettlements(effects: readonly EffectName[], limit: number): Promise<readonly string[]> {
-    await this.#prepare()
+    await this.prepare()
     return this.#due.settlements(effects, limit)
   }
 
@@ -238,7 +242,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     handler: (tx: PostgresTransaction, entry: Entry) => Promise<void>,
     longestMs?: number,
   ): Promise<SettlementResult> {
-    await this.#prepare()
+    await this.prepare()
     const what = 'settle an entry'
     let ran = false
     await inTransaction(this.#database.pool, what, async (open) => {
@@ -257,17 +261,17 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async settlementFailed(id: string, retryInMs: number | null): Promise<void> {
-    await this.#prepare()
+    await this.prepare()
     await this.#database.write('note a failed settlement', this.#sql.noteSettlementFailure, [id, retryInMs])
   }
 
   async nextDueInMs(effects: readonly EffectName[]): Promise<number | null> {
-    await this.#prepare()
+    await this.prepare()
     return this.#due.nextInMs(effects)
   }
 
   async settleByEvidence({ id, fence, state, change, forcedBy }: EvidenceWrite): Promise<Seen | null> {
-    await this.#prepare()
+    await this.prepare()
     const values = [id, fence, state, change.state, change.dueInMs, jsonText(change.receipt), change.externalId]
     const [row] = await this.#database.write('write evidence', this.#sql.settleByEvidence, [
       ...values,
@@ -278,7 +282,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   }
 
   async readGroup(namespace: string, group: string): Promise<readonly Entry[]> {
-    await this.#prepare()
+    await this.prepare()
     return (await this.#database.read('read a group', this.#sql.readGroup, [namespace, group])).map(entryOf)
   }
 
@@ -288,10 +292,6 @@ class PostgresJournal implements Journal<PostgresTransaction> {
 
   async #read(ids: readonly string[]): Promise<Map<string, Seen>> {
     return readSeen(this.#database, this.#sql, ids)
-  }
-
-  #prepare(): Promise<void> {
-    return this.#schema.ready()
   }
 }
 

@@ -65,6 +65,16 @@ export function parkedAt(state: string): string {
   return `CASE WHEN ${state} = 'parked' THEN ${NOW} END`
 }
 
+/** Whether anybody has ever held the entry at this alias, as the indexes of what is due have it (migrations/0013-lean.ts). */
+export function isBegun(alias: string): string {
+  return `${alias}.fence > 0`
+}
+
+/** The reverse. Not `fence = 0`, nor NOT, of which the planner makes `fence <= 0`: in no index. */
+export function isFresh(alias: string): string {
+  return `(${alias}.fence > 0) IS FALSE`
+}
+
 /** All columns of the entry at alias `e`, in the order that `entryOf` reads. */
 export const ENTRY_COLUMNS = COLUMNS.map((column) => (column.includes('(') ? column : `e.${column}`)).join(', ')
 

@@ -15,12 +15,13 @@ import { deadSettlements } from './0009-dead-settlements.js'
 import { turns } from './0010-turns.js'
 import { usualRows } from './0011-usual-rows.js'
 import { parked } from './0012-parked.js'
+import { lean } from './0013-lean.js'
 import type { Migration } from './migration.js'
 
 /** All steps, in order; their versions are 1, 2, 3, … */
 export const MIGRATIONS: readonly Migration[] = [
   ...[entries, leases, compensations, audits, inbox, called, oneCheck, compact, deadSettlements, turns, usualRows],
-  parked,
+  ...[parked, lean],
 ]
 
 /** Several processes may start at once: those that lose the race to create the schema try again. */

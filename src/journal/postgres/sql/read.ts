@@ -1,4 +1,4 @@
-import { ENTRY_COLUMNS, NOW, NOW_MICROS } from '../row.js'
+import { ENTRY_COLUMNS, isBegun, isFresh, NOW, NOW_MICROS } from '../row.js'
 import { expectFew, type StatementFor } from '../statement.js'
 
 /**
@@ -43,6 +43,13 @@ export const earlierFingerprints: StatementFor = (schema) => ({
   text: `SELECT h.fingerprint FROM ${schema}.history AS h WHERE h.id = $1::uuid ORDER BY h.generation`,
 })
 
+/** The first due time of an effect's entries of one kind, by one look at the index. */
+function firstDue(schema: string, kind: string): string {
+  return `SELECT e.due_at FROM ${schema}.entries AS e
+      WHERE e.namespace = t.namespace AND e.effect = t.effect AND ${kind} AND e.due_at IS NOT NULL
+      ORDER BY e.due_at LIMIT 1`
+}
+
 /**
  * Microseconds until an entry of these effects may be due, as work or for its `settled` handler. Never too late; it may
  * be too early, by a batch whose entries have come to an end or belong to other effects.
@@ -51,16 +58,14 @@ export const earlierFingerprints: StatementFor = (schema) => ({
  * One row: microseconds from now, below 0 where it is overdue, null where none is due at all.
  */
 export const nextDue: StatementFor = (schema) => ({
-  name: 'counterfoil_next_due_2',
+  name: 'counterfoil_next_due_3',
   text: `
 SELECT (extract(epoch FROM min(d.due_at) - ${NOW}) * 1000000)::bigint
 FROM (
   SELECT first.due_at
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t (namespace, effect, place)
   CROSS JOIN LATERAL (
-    SELECT e.due_at FROM ${schema}.entries AS e
-    WHERE e.namespace = t.namespace AND e.effect = t.effect AND e.due_at IS NOT NULL
-    ORDER BY e.due_at LIMIT 1
+    (${firstDue(schema, isBegun('e'))}) UNION ALL (${firstDue(schema, isFresh('e'))})
   ) AS first
   WHERE ${expectFew('t.place')}
   UNION ALL

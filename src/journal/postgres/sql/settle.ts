@@ -1,4 +1,4 @@
-import { ENTRY_COLUMNS, NOW } from '../row.js'
+import { ENTRY_COLUMNS, isBegun, NOW } from '../row.js'
 import { expectFew, type StatementFor } from '../statement.js'
 
 /** The outcome is known and its consequences are not done: what the `settled` handler is for. */
@@ -10,13 +10,13 @@ const SETTLEABLE = `e.settlement = 'due' AND e.state IN ('succeeded', 'failed', 
  * Parameters: arrays of one length $1 namespace, $2 effect; $3 how many at most. A returned row is an id.
  */
 export const dueSettlements: StatementFor = (schema) => ({
-  name: 'counterfoil_due_settlements_2',
+  name: 'counterfoil_due_settlements_3',
   text: `
 SELECT d.id
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t (namespace, effect, place)
 CROSS JOIN LATERAL (
   SELECT e.id, e.due_at FROM ${schema}.entries AS e
-  WHERE e.namespace = t.namespace AND e.effect = t.effect AND e.due_at <= ${NOW} AND ${SETTLEABLE}
+  WHERE e.namespace = t.namespace AND e.effect = t.effect AND ${isBegun('e')} AND e.due_at <= ${NOW} AND ${SETTLEABLE}
   ORDER BY e.due_at
   LIMIT $3::bigint
 ) AS d
