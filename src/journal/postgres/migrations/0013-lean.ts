@@ -34,14 +34,14 @@ export const USUAL_ROWS: readonly (readonly [state: string, row: string])[] = [
 ]
 
 /**
- * The way in at less cost to the server: three tenths less for a lone effect, counted in instructions.
+ * The way in at less cost to the server: a fifth less for a lone effect's two statements, counted in instructions.
  *
  * The look for usual rows is one expression for each state in the place of one for all. PostgreSQL makes an expression
  * ready anew in each transaction, every column and operator of it, whether it comes to them or not.
  *
- * And of each pair of indexes of which one had the begun entries only there is one now, in which whether an entry has been begun
- * stands before the time. Each index is opened, and its predicate made ready, by every insert and by every update too,
- * a heap-only one that touches none. A begun entry is in one index of what is due, where it was in two.
+ * And of two pairs of indexes, of which one had the begun entries only, one each is left, in which whether an entry has
+ * been begun stands before the time. Each index is opened by every insert and every update, by a heap-only one too that
+ * touches none, and an insert makes its predicate ready. A begun entry is in one index of what is due, where it was in two.
  *
  * A program that does not know this step finds what is due all the same, and sorts for it where it had an index.
  */
