@@ -14,7 +14,7 @@ const MOST = 1.2
 const CALLERS = 64
 const PLANT_ROWS = 200_000
 const WARM_MS = 1_000
-/** So long that most pages of the index have been changed once since the last checkpoint, as in a journal in use. */
+/** In which many pages of the index are changed for the first time since the last checkpoint, as most are in use. */
 const SETTLE_MS = 15_000
 
 const { values } = parseArgs({

@@ -53,7 +53,7 @@ With one caller an effect is its two statements, one after the other: each waits
 server, which the columns of a row, the rules that it is checked against, and the note of what is under way make longer
 than that of the form by hand. Most of that is no work on the row: PostgreSQL makes a statement's expressions ready anew
 each time it runs, those of the check and of each index's condition too, and opens every index for an update that touches
-none. So a batch hardly feels it.`
+none. A batch shares that among its rows.`
 
 function speedTable(run: Results, gatewayMs: number): string {
   const rows = run.rows.filter((row) => row.gatewayMs === gatewayMs)

@@ -43,3 +43,8 @@ export async function inOrderOfIds<Item, Result>(
   })
   return answers
 }
+
+/** Of one that a batch has no answer for. Not "stale", nor "not there": nobody may take it for undone. */
+export function unanswered(id: string): JournalError {
+  return new JournalError(`The write to entry ${id} came back without an answer: it may have been written. Ask again.`)
+}

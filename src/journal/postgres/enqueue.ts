@@ -116,7 +116,7 @@ export function enqueuedNow({ fingerprint }: Intent): Enqueued {
 }
 
 /** The entry was there a moment ago, and is not any more. What was asked for in the same statement may have been written. */
-export function removedMeanwhile(id: string): JournalError {
+function removedMeanwhile(id: string): JournalError {
   return new JournalError(
     `Entry ${id} was removed while it was asked for, and nothing was written of it. Others that were asked for with it may ` +
       'stand: ask again with the same, and nothing is added twice.',

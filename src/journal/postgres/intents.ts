@@ -1,8 +1,8 @@
 import { type Begun, begin, type Enqueued, type JournalError, type Seen } from '../../protocol/index.js'
-import { inOrderOfIds, runApart } from './batch.js'
+import { inOrderOfIds, runApart, unanswered } from './batch.js'
 import type { Batches } from './batches.js'
 import type { Database } from './database.js'
-import { type EnqueueItem, enqueuedNow, enqueueOneValues, enqueueTexts, removedMeanwhile } from './enqueue.js'
+import { type EnqueueItem, enqueuedNow, enqueueOneValues, enqueueTexts } from './enqueue.js'
 import { type BeginItem, beginColumns, beginValues } from './parameters.js'
 import { byId, type Changed, changedBy } from './row.js'
 import type { Statements } from './statements.js'
@@ -39,8 +39,8 @@ export class Intents {
       ...(await runApart(free, (some) => this.#beginFree(some))),
       ...(await runApart(inTurn, (some) => this.#beginPending(some))),
     ]
-    for (const [i, item] of [...free, ...inTurn].entries()) begun.set(item, answers[i] ?? missing(item.intent.id))
-    return items.map((item) => begun.get(item) ?? missing(item.intent.id))
+    for (const [i, item] of [...free, ...inTurn].entries()) begun.set(item, answers[i] ?? unanswered(item.intent.id))
+    return items.map((item) => begun.get(item) ?? unanswered(item.intent.id))
   }
 
   async #beginFree(items: readonly BeginItem[]): Promise<Begun[]> {
@@ -161,8 +161,4 @@ async function inPlace<Item, Result>(
   if (removed.length === 0) return results as Result[]
   const others = [...(await anew(removed))]
   return results.map((result) => result ?? (others.shift() as Result))
-}
-
-function missing(id: string): never {
-  throw removedMeanwhile(id)
 }

@@ -1,5 +1,5 @@
-import { type Change, JournalError, type JournalWrite, type Written } from '../../protocol/index.js'
-import { inOrderOfIds, runApart } from './batch.js'
+import type { Change, JournalError, JournalWrite, Written } from '../../protocol/index.js'
+import { inOrderOfIds, runApart, unanswered } from './batch.js'
 import type { Batches } from './batches.js'
 import type { Database } from './database.js'
 import { successColumns, successValues, writeColumns } from './parameters.js'
@@ -53,7 +53,7 @@ export class Outcomes {
     const answers = new Map<JournalWrite, Answer>()
     for (const [i, answer] of (await this.#writePlain(plain)).entries()) answers.set(plain[i] as JournalWrite, answer)
     for (const [i, answer] of (await this.#writeAny(others)).entries()) answers.set(others[i] as JournalWrite, answer)
-    return writes.map((write) => answers.get(write) ?? unanswered(write))
+    return writes.map((write) => answers.get(write) ?? unanswered(write.id))
   }
 
   #writePlain(writes: readonly JournalWrite[]): Promise<readonly Answer[]> {
@@ -78,11 +78,6 @@ export class Outcomes {
       return ids === null || ids.has(id) ? applied : STALE
     })
   }
-}
-
-// Not "stale": whoever wrote must not take his lease for lost.
-function unanswered({ id }: JournalWrite): JournalError {
-  return new JournalError(`The write to entry ${id} came back without an answer: it may have been written. Ask again.`)
 }
 
 /** Whether no id stands twice among writes in the order of their ids. */

@@ -95,8 +95,8 @@ function nextKey(schema: string, namespace: string, key: string): string {
  * in this namespace is to go on.
  *
  * What it costs follows the keys that it looks at, not the entries that wait: one look at the head of each. It finds keys
- * by the entries that have been due for longest, with a turn or without. Where there are too many to see all, by a walk from
- * key to key besides, some at each look, in turn: so that none waits for the backlog of another.
+ * by the entries that have been due for longest of those that nobody has begun. Where there are too many to see all, by
+ * a walk from key to key besides, some at each look, in turn: so that none waits for the backlog of another.
  *
  * (`IS FALSE`, not NOT: as an anti-join, the planner would read all that are begun for it.)
  *
