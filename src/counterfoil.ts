@@ -7,9 +7,13 @@ import {
 } from './engine/dead-settlements.js'
 import { type Effect, Counterfoil as Engine, type RuntimeEffect } from './engine/index.js'
 import {
+  type AuditsOptions,
   type ByPerson,
   type EffectAddress,
   type EffectEntry,
+  type FindingsOptions,
+  listAudits,
+  listFindings,
   listParked,
   nameOf,
   type ParkedEffect,
@@ -18,12 +22,14 @@ import {
   type ResumeBy,
   type Resumed,
   readEntry,
+  readFinding,
   resolveByHand,
   resume,
   type SeenByHand,
 } from './operations/index.js'
-import { ConfigurationError, type Finding } from './protocol/index.js'
+import { type AuditRun, ConfigurationError, type Finding, isId } from './protocol/index.js'
 import {
+  type Approval,
   AuditReport,
   type AuditSchedule,
   approveFinding,
@@ -32,6 +38,7 @@ import {
   type Hinted,
   type ReconcileOptions,
   reconcile,
+  repairFinding,
   type ScheduleOptions,
   scheduleAudits,
   settleByHint,
@@ -50,9 +57,14 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
    * @throws {AuditIncomplete} the list could not be read or believed, and nothing was repaired on the strength of it; or the
    * audit was stopped, and what it had repaired by then stands.
    * @throws {AuditUnderWay} another audit of the effect is under way that was asked for differently.
+   * `effect`: or the name of one.
+   *
    * @throws {ConfigurationError} the provider has no `list`, the journal keeps no audits, or an option makes no sense.
    */
-  reconcile<Raw, Receipt>(effect: Effect<Raw, Receipt, Tx>, options: ReconcileOptions = {}): Promise<AuditReport> {
+  async reconcile<Raw, Receipt>(
+    effect: Effect<Raw, Receipt, Tx> | string,
+    options: ReconcileOptions = {},
+  ): Promise<AuditReport> {
     return reconcile(this.#audited(effect), options)
   }
 
@@ -67,11 +79,12 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
 
   /**
    * Approves a finding and repairs it: a duplicate or an orphan is undone, once. Approving what is repaired changes nothing.
+   * With `repair: 'later'` it sends nothing: `repairFinding` does, or the next audit that may repair.
    *
    * @throws {ConfigurationError} there is no such finding, nothing of its kind is repaired by undoing, or the service has
    * refused to undo it.
    */
-  async approveFinding(id: string, by: { readonly actor: string; readonly reason?: string }): Promise<Finding> {
+  async approveFinding(id: string, by: Approval): Promise<Finding> {
     return approveFinding(await this.#ofFinding(id), id, by)
   }
 
@@ -84,8 +97,45 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
     return dismissFinding(await this.#ofFinding(id), id, by)
   }
 
+  /**
+   * Carries out the repair of a finding that is approved: its operation is undone, once. Still `approved` afterwards: the
+   * outcome is not known yet, and the undoing goes on by itself, in a process that has called `start`.
+   *
+   * @throws {ConfigurationError} there is no such finding, or nobody has approved it. Nothing was sent.
+   */
+  async repairFinding(id: string): Promise<Finding> {
+    return repairFinding(await this.#ofFinding(id), id)
+  }
+
+  /**
+   * The audits, the latest first, a page at a time.
+   *
+   * @throws {ConfigurationError} the effect is not among those of this Counterfoil, or the journal keeps no audits.
+   */
+  async audits(options: AuditsOptions<Tx> = {}): Promise<readonly AuditRun[]> {
+    if (options.effect !== undefined) this.#audited(options.effect)
+    return listAudits(this, options)
+  }
+
+  /**
+   * The findings of one audit, or those of all that wait for a person, in the order of their ids, a page at a time.
+   *
+   * @throws {ConfigurationError} the effect or the audit is not among those of this Counterfoil, or the journal keeps no
+   * audits.
+   */
+  async findings(options: FindingsOptions<Tx> = {}): Promise<readonly Finding[]> {
+    if (options.effect !== undefined) this.#audited(options.effect)
+    return listFindings(this, options)
+  }
+
+  /** One finding as it stands now; null where there is none. */
+  async finding(id: string): Promise<Finding | null> {
+    return readFinding(this, id)
+  }
+
   /** The saved report of an audit; null where there is none. */
   async auditReport(runId: string): Promise<AuditReport | null> {
+    if (!isId(runId)) return null
     const { audits } = journalOf(this)
     const run = (await audits?.run(runId)) ?? null
     return audits === null || run === null ? null : new AuditReport(audits, run)
@@ -182,7 +232,7 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
   }
 
   async #ofFinding(id: string): Promise<AuditedEffect<Tx>> {
-    const finding = (await journalOf(this).audits?.finding(id)) ?? null
+    const finding = await readFinding(this, id)
     if (finding === null) throw new ConfigurationError(`There is no finding ${id}. Nothing was done.`)
     return this.#audited(finding.effect)
   }

@@ -9,9 +9,11 @@ export {
   type Received,
 } from './inbox/index.js'
 export type {
+  AuditsOptions,
   ByPerson,
   EffectAddress,
   EffectEntry,
+  FindingsOptions,
   ParkedEffect,
   ParkedOptions,
   ResolvedByHand,
@@ -21,6 +23,7 @@ export type {
 } from './operations/index.js'
 export * from './protocol/index.js'
 export {
+  type Approval,
   AuditReport,
   type AuditSchedule,
   type AutoPolicy,

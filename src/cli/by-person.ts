@@ -9,10 +9,10 @@ export interface Given {
   readonly actor?: string
 }
 
-/** Has a command ask who does it and why. `kept`: until when both are kept with the entry. */
+/** Has a command ask who does it and why. `kept`: with what, and until when, both are kept. */
 export function givenBy(command: Command, kept: string): Command {
   return command
-    .requiredOption('--reason <words>', `why; kept with the entry ${kept}`)
+    .requiredOption('--reason <words>', `why; kept with ${kept}`)
     .option('--actor <name>', 'who; kept as well (default: the user of this shell)')
 }
 

@@ -1,6 +1,12 @@
 import { Command, CommanderError } from 'commander'
 import { CounterfoilError } from '../protocol/index.js'
+import { approveCommand } from './commands/approve.js'
+import { auditsCommand } from './commands/audits.js'
+import { dismissCommand } from './commands/dismiss.js'
+import { findingsCommand } from './commands/findings.js'
 import { parkedCommand } from './commands/parked.js'
+import { reconcileCommand } from './commands/reconcile.js'
+import { repairCommand } from './commands/repair.js'
 import { resolveCommand } from './commands/resolve.js'
 import { resumeCommand } from './commands/resume.js'
 import { showCommand } from './commands/show.js'
@@ -10,7 +16,10 @@ import { EXIT, type ExitCode, type Terminal, UsageError } from './terminal.js'
 /** A command of `counterfoil`: adds itself to the program, and tells how it ended. */
 export type AddCommand = (program: Command, terminal: Terminal, end: (exitCode: ExitCode) => void) => void
 
-const COMMANDS: readonly AddCommand[] = [verifyCommand, parkedCommand, showCommand, resumeCommand, resolveCommand]
+const COMMANDS: readonly AddCommand[] = [
+  ...[verifyCommand, parkedCommand, showCommand, resumeCommand, resolveCommand],
+  ...[reconcileCommand, auditsCommand, findingsCommand, approveCommand, dismissCommand, repairCommand],
+]
 
 /** Runs one command line. It never throws and never ends the process; the exit codes are those of `EXIT`. */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<ExitCode> {

@@ -34,6 +34,8 @@ export interface Shop {
   park(id: string, error: Error): Promise<void>
   /** Books an order at a service that nobody can ask, whose answer is lost: it is parked. */
   parkBlindly(id: string): Promise<void>
+  /** Bills an order at a service whose books are the table `operations`. */
+  bill(id: string): Promise<void>
   /** Performs an order that goes well. */
   perform(id: string): Promise<void>
   /** Runs the program in the project. */
@@ -51,6 +53,7 @@ export async function openShop(postgresUrl: string): Promise<Shop> {
     pool,
     park: (id, error) => parked(performing(pool, id, error), id),
     parkBlindly: (id) => parked(booking(pool, id), id),
+    bill: (id) => billing(pool, id),
     perform: async (id) => {
       await performing(pool, id, null)
     },
@@ -90,6 +93,27 @@ function booking(pool: Pool, id: string): Promise<unknown> {
   return counterfoil.perform(book, { id })
 }
 
+/** What the service of the bills has on its books; `undone` counts how often each was undone. */
+const BOOKS = `create table if not exists operations (id text primary key, reference text, key text, cents int not null,
+  undone int not null default 0, made_at timestamptz not null default clock_timestamp())`
+
+async function billing(pool: Pool, id: string): Promise<void> {
+  await pool.query(BOOKS)
+  const bill = defineEffect<{ readonly id: string }, { readonly id: string }, PostgresTransaction>({
+    name: 'bill',
+    key: (order) => order.id,
+    provider: {
+      execute: async (_order, { reference }) => {
+        await pool.query('insert into operations values ($1, $2, $3, 700)', [`bl_${id}`, reference, id])
+        return { id: `bl_${id}` }
+      },
+      inDoubt: 'park',
+    },
+  })
+  const counterfoil = new Counterfoil({ journal: postgresJournal(pool, { listen: false }), effects: [bill] })
+  await counterfoil.perform(bill, { id })
+}
+
 async function parked(performed: Promise<unknown>, id: string): Promise<void> {
   const failed: unknown = await performed.catch((reason: unknown) => reason)
   if (!(failed instanceof EffectInDoubt && failed.state === 'parked')) throw new Error(`${id} was not parked.`)
@@ -112,6 +136,7 @@ import { Counterfoil, defineEffect } from 'counterfoil'
 import { postgresJournal } from 'counterfoil/postgres'
 import pg from 'pg'
 
+const pool = new pg.Pool({ connectionString: ${JSON.stringify(connectionString)} })
 const charge = defineEffect({
   ...${JSON.stringify(NAMES)},
   key: (order) => order.id,
@@ -126,8 +151,28 @@ const book = defineEffect({
   key: (order) => order.id,
   provider: { execute: async (order) => ({ id: 'bk_' + order.id }), inDoubt: 'park' },
 })
-const pool = new pg.Pool({ connectionString: ${JSON.stringify(connectionString)} })
-export default new Counterfoil({ journal: postgresJournal(pool), effects: [charge, book] })
+const bill = defineEffect({
+  name: 'bill',
+  key: (order) => order.id,
+  provider: {
+    execute: async (order) => ({ id: 'bl_' + order.id }),
+    inDoubt: 'park',
+    amount: () => ({ minorUnits: 700, currency: 'eur' }),
+    cancel: async ({ externalId }) => {
+      await pool.query('update operations set undone = undone + 1 where id = $1', [externalId])
+      return { id: 're_' + externalId }
+    },
+    list: async function* () {
+      const { rows } = await pool.query('select * from operations')
+      for (const { id: externalId, reference, key, cents: minorUnits, undone, made_at } of rows) {
+        const amount = { minorUnits, currency: 'eur', undoneMinorUnits: undone > 0 ? minorUnits : 0 }
+        yield { externalId, reference, key, createdAtMs: +made_at, state: undone > 0 ? 'undone' : 'live', amount }
+      }
+    },
+    settlesWithin: '1ms',
+  },
+})
+export default new Counterfoil({ journal: postgresJournal(pool), effects: [charge, book, bill] })
 `
 }
 

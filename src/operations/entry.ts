@@ -5,6 +5,7 @@ import {
   type EffectIdentity,
   type Entry,
   entryId,
+  isId,
   type JournalTime,
   type JsonValue,
   type Reason,
@@ -58,13 +59,10 @@ export async function readEntry<Tx>(
 ): Promise<EffectEntry | null> {
   const { journal, namespace } = internalsOf(counterfoil).core.context
   const id = 'id' in address ? address.id : entryId(namespace, nameOf(address.effect), address.key)
-  if (!UUID.test(id)) return null
+  if (!isId(id)) return null
   const [seen] = await journal.read([id])
   return seen?.entry.namespace === namespace ? effectEntry(seen.entry) : null
 }
-
-/** What can be an id, which may come from a stranger's request: a database would take anything else for an error. */
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** The name of an effect that is given as such or by its name. */
 export function nameOf<Tx>(effect: RuntimeEffect<Tx> | string): string {

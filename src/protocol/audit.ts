@@ -4,21 +4,26 @@ import type { Money } from './money.js'
 import type { ExternalOperation } from './provider.js'
 
 /** What an audit can find. What is as it should be is `matched`, and counted only. */
-export type FindingKind =
+export const FINDING_KINDS = [
   /** More than one live operation for one business key: this one is too many. */
-  | 'duplicate'
+  'duplicate',
   /** An operation of our namespace that no entry accounts for. */
-  | 'orphan'
+  'orphan',
   /** Recorded as succeeded, and not at the service. */
-  | 'missing'
+  'missing',
   /** Recorded and at the service, and the two do not agree: on amount, currency or state. */
-  | 'mismatch'
+  'mismatch',
+] as const
+
+export type FindingKind = (typeof FINDING_KINDS)[number]
 
 /**
  * What has become of a finding. `approved`: a person said that it is to be repaired. `repaired`: it was undone, or its
  * entry was settled by it. `refused`: the service refused to undo it. `dismissed`: a person said that it may stay.
  */
-export type FindingStatus = 'open' | 'approved' | 'repaired' | 'refused' | 'dismissed'
+export const FINDING_STATUSES = ['open', 'approved', 'repaired', 'refused', 'dismissed'] as const
+
+export type FindingStatus = (typeof FINDING_STATUSES)[number]
 
 /** A finding as an audit makes it. Its id follows from what it is about, so that finding it again adds nothing. */
 export interface FindingDraft {
@@ -176,6 +181,23 @@ export interface AuditCoverage {
   readonly settlesWithinMs: number
 }
 
+/** An effect of a namespace, by name. */
+export interface EffectName {
+  readonly namespace: string
+  readonly effect: string
+}
+
+/** Which findings are meant: those that one audit saw, or those of some effects, whichever audit saw them. */
+export type FindingsAmong = (
+  | { readonly runId: string; readonly effects?: never }
+  | { readonly effects: readonly EffectName[]; readonly runId?: never }
+) & {
+  /** Of these kinds only. */
+  readonly kinds?: readonly FindingKind[]
+  /** Of these statuses only. */
+  readonly statuses?: readonly FindingStatus[]
+}
+
 /**
  * Where audits are kept: the list as it was read, the findings, and the audits themselves. The database does the
  * joining: nothing here hands out more than a page.
@@ -223,11 +245,8 @@ export interface AuditStore {
     to: { readonly state: AuditState; readonly counts: AuditCounts; readonly note: AuditRun['note'] },
   ): Promise<AuditRun>
 
-  /** Findings that this audit saw, in a fixed order; a page behind `after`. */
-  findingsOf(runId: string, after: string | null, limit: number): Promise<readonly Finding[]>
-
-  /** Findings that a person approved and that are not repaired yet; behind `after`. */
-  approved(namespace: string, effect: string, after: string | null, limit: number): Promise<readonly Finding[]>
+  /** Findings, in the order of their ids; a page behind `after`. */
+  findings(among: FindingsAmong, after: string | null, limit: number): Promise<readonly Finding[]>
 
   finding(id: string): Promise<Finding | null>
 
@@ -241,8 +260,12 @@ export interface AuditStore {
   /** One audit; null where there is none. */
   run(id: string): Promise<AuditRun | null>
 
-  /** The latest audits of an effect, the latest first. */
-  runs(namespace: string, effect: string, limit: number): Promise<readonly AuditRun[]>
+  /** The audits of these effects, the latest first; a page behind `after`. */
+  runs(
+    effects: readonly EffectName[],
+    after: Pick<AuditRun, 'id' | 'startedAtMs'> | null,
+    limit: number,
+  ): Promise<readonly AuditRun[]>
 
   /** Forgets the list of an audit that has ended. */
   clear(run: AuditRun): Promise<void>

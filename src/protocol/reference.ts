@@ -31,6 +31,13 @@ export function entryId(namespace: string, effect: string, key: string): string 
   return uuidOf(`["entry",${partsOf(namespace, effect).opening},${JSON.stringify(key)}]`)
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** Whether a text, which may come from a stranger's request, can be an id: a database would take any other for an error. */
+export function isId(text: string): boolean {
+  return UUID.test(text)
+}
+
 /** A UUID of version 8 that stands for these parts, by SHA-256. */
 export function uuidOfParts(parts: readonly string[]): string {
   return uuidOf(JSON.stringify(parts))

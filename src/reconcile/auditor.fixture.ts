@@ -48,7 +48,7 @@ async function watched<T>(text: string, run: () => Promise<T>): Promise<T> {
   const result = await run()
   if (mine && when === 'after') die()
   // What has been approved is looked for first of all.
-  if (text.includes("f.status = 'approved'")) repairing = true
+  if (text.includes('AS s (status)')) repairing = true
   return result
 }
 

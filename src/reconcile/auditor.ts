@@ -255,7 +255,10 @@ function isAnswer<Tx>(of: AuditOf<Tx>, run: AuditRun, known: string | null): boo
 }
 
 async function latestRun<Tx>(of: AuditOf<Tx>): Promise<AuditRun | null> {
-  return (await of.store.runs(of.audited.context.namespace, of.audited.effect.name, 1))[0] ?? null
+  return (
+    (await of.store.runs([{ namespace: of.audited.context.namespace, effect: of.audited.effect.name }], null, 1))[0] ??
+    null
+  )
 }
 
 function reportOf(store: AuditStore, run: AuditRun): AuditReport {

@@ -81,4 +81,36 @@ describe('a finding', () => {
     await dismiss('ada', 'they wanted two')
     expect(await dismiss('bob', 'so they did')).toMatchObject({ decidedBy: 'ada', note: 'they wanted two' })
   })
+
+  it('that is approved for later sends nothing, and is repaired once when it is told to be', async () => {
+    const world = await worldWith(...PLANTED)
+    const { id } = await found(world)
+    const unapproved = await errorOf(world.counterfoil.repairFinding(id))
+    expect(unapproved).toBeInstanceOf(ConfigurationError)
+    expect(String(unapproved)).toMatch(/is open, not approved. Nothing was sent/)
+    const approved = await world.counterfoil.approveFinding(id, { actor: 'ada', repair: 'later' })
+    expect(approved).toMatchObject({ status: 'approved', decidedBy: 'ada' })
+    expect(world.service.undone).toEqual([])
+    await Promise.all([world.counterfoil.repairFinding(id), world.counterfoil.repairFinding(id)])
+    expect(await world.counterfoil.repairFinding(id)).toMatchObject({ status: 'repaired', decidedBy: 'ada' })
+    expect(world.service.undone).toHaveLength(1)
+  })
+
+  it('is none of an application in another namespace, whose effect has the same name', async () => {
+    const [world, other] = [await worldWith(...PLANTED), await worldWith(...PLANTED)]
+    const { id, firstRunId: runId } = await found(world)
+    expect(await other.counterfoil.finding(id)).toBeNull()
+    expect(await other.counterfoil.findings()).toEqual([])
+    const errors = await Promise.all(
+      [
+        other.counterfoil.approveFinding(id, { actor: 'ada' }),
+        other.counterfoil.dismissFinding(id, { actor: 'ada', reason: 'not ours' }),
+        other.counterfoil.repairFinding(id),
+        other.counterfoil.findings({ runId }),
+      ].map(errorOf),
+    )
+    for (const error of errors) expect(error).toBeInstanceOf(ConfigurationError)
+    expect(await world.counterfoil.findings()).toMatchObject([{ id, status: 'open' }])
+    expect(other.service.undone).toEqual([])
+  })
 })

@@ -109,7 +109,7 @@ async function expectWhole(report: AuditReport, { world, truth }: { world: World
 }
 
 async function runsOf(world: World): Promise<readonly AuditRun[]> {
-  return (await world.journal.audits?.runs(world.namespace, 'charge', 10)) ?? []
+  return (await world.journal.audits?.runs([{ namespace: world.namespace, effect: 'charge' }], null, 10)) ?? []
 }
 
 async function untilRow(text: string, values: unknown[] = []): Promise<void> {

@@ -54,7 +54,7 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
 }
 
 async function latest(world: World) {
-  return (await world.journal.audits?.runs(world.namespace, 'charge', 1))?.[0]
+  return (await world.journal.audits?.runs([{ namespace: world.namespace, effect: 'charge' }], null, 1))?.[0]
 }
 
 /** Audits a world whose list is `list`, and tells how that ended; whatever happened, nothing may have been undone. */

@@ -30,10 +30,14 @@ export type Asked = { readonly code: string; readonly message: string } | null
 
 /** Undoes what a person has approved, of this effect, whichever audit found it. */
 export async function repairApproved<Tx>(of: RepairingOf<Tx>): Promise<void> {
-  const { namespace } = of.audited.context
+  const { context, effect } = of.audited
+  const among = {
+    effects: [{ namespace: context.namespace, effect: effect.name }],
+    statuses: ['approved'],
+  } as const
   let after: string | null = null
   for (;;) {
-    const page: readonly Finding[] = await of.store.approved(namespace, of.audited.effect.name, after, PAGE_ROWS)
+    const page: readonly Finding[] = await of.store.findings(among, after, PAGE_ROWS)
     for (const finding of page) await repair(finding, of)
     after = page.at(-1)?.id ?? null
     if (after === null || page.length < PAGE_ROWS) return
@@ -58,7 +62,7 @@ export async function repairByPolicy<Tx>(run: AuditRun, policy: AutoPolicy, of: 
 async function* findingsOf(run: AuditRun, store: AuditStore): AsyncGenerator<Finding> {
   let after: string | null = null
   for (;;) {
-    const page: readonly Finding[] = await store.findingsOf(run.id, after, PAGE_ROWS)
+    const page: readonly Finding[] = await store.findings({ runId: run.id }, after, PAGE_ROWS)
     yield* page
     after = page.at(-1)?.id ?? null
     if (after === null || page.length < PAGE_ROWS) return

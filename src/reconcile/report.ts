@@ -61,7 +61,7 @@ export class AuditReport {
   async *findings(): AsyncGenerator<Finding> {
     let after: string | null = null
     for (;;) {
-      const page: readonly Finding[] = await this.#store.findingsOf(this.run.id, after, PAGE_ROWS)
+      const page: readonly Finding[] = await this.#store.findings({ runId: this.run.id }, after, PAGE_ROWS)
       yield* page
       after = page.at(-1)?.id ?? null
       if (after === null || page.length < PAGE_ROWS) return

@@ -51,7 +51,7 @@ describe('audits on a schedule', () => {
     ]
     await two
     await Promise.all(schedules.map((each) => each.stop()))
-    const runs = (await world.journal.audits?.runs(world.namespace, 'charge', 100)) ?? []
+    const runs = (await world.journal.audits?.runs([{ namespace: world.namespace, effect: 'charge' }], null, 100)) ?? []
     const complete = runs.filter((each) => each.state === 'complete')
     expect(new Set(complete.map((each) => each.dueAtMs)).size).toBe(complete.length)
     expect(reports.every((each) => (each.lateMs ?? -1) >= 0)).toBe(true)

@@ -74,7 +74,11 @@ async function run<Tx>(
 
 /** Whether the audit of that time was carried out, by whomever. */
 async function isDone<Tx>(audited: AuditedEffect<Tx>, dueAtMs: number): Promise<boolean> {
-  const runs = await auditsOf(audited).runs(audited.context.namespace, audited.effect.name, 1)
+  const runs = await auditsOf(audited).runs(
+    [{ namespace: audited.context.namespace, effect: audited.effect.name }],
+    null,
+    1,
+  )
   const [latest] = runs
   return latest !== undefined && latest.endedAtMs !== null && latest.dueAtMs !== null && latest.dueAtMs >= dueAtMs
 }

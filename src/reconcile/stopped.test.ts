@@ -35,7 +35,7 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
 }
 
 async function latest(world: World) {
-  return (await world.journal.audits?.runs(world.namespace, 'charge', 1))?.[0]
+  return (await world.journal.audits?.runs([{ namespace: world.namespace, effect: 'charge' }], null, 1))?.[0]
 }
 
 function signalled(): { readonly given: Promise<void>; readonly give: () => void } {

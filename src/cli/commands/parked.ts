@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import type { ParkedEffect, ParkedOptions } from '../../operations/index.js'
+import { countOf } from '../arguments.js'
 import { COUNTERFOIL_MODULE, loadCounterfoil, type Stops } from '../load-counterfoil.js'
 import { tableOf, timeOf } from '../table.js'
 import { EXIT, type ExitCode, type Terminal } from '../terminal.js'
@@ -52,10 +53,4 @@ function wordsFor(parked: readonly ParkedEffect[], more: boolean): string {
   ])
   const rest = more ? `There are more than these ${parked.length}: raise --limit.\n` : ''
   return `${tableOf([head, ...rows])}${rest}`
-}
-
-function countOf(text: string): number {
-  const count = Number(text)
-  if (Number.isSafeInteger(count) && count >= 1) return count
-  throw new InvalidArgumentError('It is a whole number from 1.')
 }

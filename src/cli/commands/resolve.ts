@@ -25,7 +25,7 @@ export function resolveCommand(program: Command, terminal: Terminal, end: (exitC
       'Say whether a parked effect happened, once you have looked at the service and nothing else can tell. It is no ' +
         'proof, and stays marked as yours for ever. Where the service can be asked, it is asked, and its answer goes before.',
     )
-  givenBy(moduleAndEffect(command).argument('<key>', 'the business key'), 'for ever')
+  givenBy(moduleAndEffect(command).argument('<key>', 'the business key'), 'the entry for ever')
     .option('--happened', 'it did; needs --receipt')
     .option('--did-not-happen', 'it did not, and shall not: no new generation begins after it')
     .option('--receipt <json>', 'what `execute` would have returned: later callers are given it')

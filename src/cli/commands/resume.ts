@@ -17,7 +17,7 @@ export function resumeCommand(program: Command, terminal: Terminal, end: (exitCo
       'Have parked effects tried again, once their cause is mended. What may have happened is looked up first, and is ' +
         'never called again without proof that it did not, or a key that makes it safe.',
     )
-  givenBy(moduleAndEffect(command).argument('<key...>', 'the business keys'), 'until its next outcome')
+  givenBy(moduleAndEffect(command).argument('<key...>', 'the business keys'), 'the entry until its next outcome')
     .addHelpText('after', '\nExit codes: 0 all were resumed or settled, 1 some stay as they were, 2 it could not run.')
     .action(async (path: string, effect: string, keys: readonly string[], given: Given) => {
       const by = byOf(given)

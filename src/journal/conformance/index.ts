@@ -1,3 +1,4 @@
+import { auditCases } from './audits.js'
 import { byHandCases } from './by-hand.js'
 import { claimCases } from './claims.js'
 import { compensationCases } from './compensations.js'
@@ -38,6 +39,7 @@ export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): reado
     ...byHandCases<Tx>(),
     ...inboxCases<Tx>(),
     ...retentionCases<Tx>(),
+    ...auditCases<Tx>(),
   ]
   return cases.map(({ name, run }) => ({ name, run: () => run(subject(), new World()) }))
 }

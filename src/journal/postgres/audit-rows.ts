@@ -142,14 +142,14 @@ export function findingOf(row: Row): Finding {
   }
 }
 
-/** A row of `totalsOfRun`. */
+/** A row of `totalsOfRuns`, behind its run's id. */
 export function totalOf(row: Row): AuditTotal {
   return {
-    kind: text(row, 0) as FindingKind,
-    status: text(row, 1) as FindingStatus,
-    currency: row[2] ?? null,
-    count: Number(row[3]),
-    minorUnits: Number(row[4]),
+    kind: text(row, 1) as FindingKind,
+    status: text(row, 2) as FindingStatus,
+    currency: row[3] ?? null,
+    count: Number(row[4]),
+    minorUnits: Number(row[5]),
   }
 }
 

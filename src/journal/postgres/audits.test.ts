@@ -70,4 +70,32 @@ describe.each(postgresServers())('audits in $name', ({ url }) => {
       ) ?? []
     expect(Number(fromWindow) + Number(beside)).toBeLessThan(2_000)
   })
+
+  test('a page of findings or of audits reads what it shows, and not all that there ever were', async () => {
+    await pool.query(`
+      INSERT INTO plans.audit_findings (id, first_run, last_run, found_at, namespace, effect, kind, code, message, status,
+        external_id, decided_by)
+      SELECT gen_random_uuid(), '${RUN}', '${RUN}', now(), 'n', 'e', CASE WHEN i % 1000 = 0 THEN 'duplicate' ELSE 'orphan' END,
+        'c', 'm', CASE WHEN i % 500 = 0 THEN 'open' ELSE 'repaired' END, 'op' || i, 'ada'
+      FROM generate_series(1, 20000) AS i`)
+    await pool.query(`
+      INSERT INTO plans.audit_runs (id, fence, started_at, window_from, window_to, ended_at, namespace, effect, request, state,
+        counts)
+      SELECT gen_random_uuid(), i, t, t, t, t, 'n', 'e', '{}', 'complete', '{}'
+      FROM (SELECT i, now() - i * interval '1 minute' AS t FROM generate_series(1, 20000) AS i) AS planted`)
+    await pool.query('ANALYZE plans.audit_findings, plans.audit_runs')
+    const { findingsOfEffects, readRuns } = statementsFor('plans')
+    const planOf = async (text: string, values: unknown[]): Promise<string> => {
+      const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE) ${text}`, values)
+      return rows.map((row) => row['QUERY PLAN']).join('\n')
+    }
+    const kinds = ['duplicate', 'missing']
+    const findings = await planOf(findingsOfEffects.text, [['n'], ['e'], kinds, ['open', 'refused'], null, 10])
+    expect(findings).toContain('Index Scan using audit_findings_listed')
+    expect(findings).not.toContain('Rows Removed by Filter')
+    const halfWay = (Date.now() - 10_000 * 60_000) * 1000
+    const runs = await planOf(readRuns.text, [['n'], ['e'], halfWay, null, 10])
+    expect(runs).toContain('Index Scan using audit_runs_latest')
+    expect(/Rows Removed by Filter: (\d+)/.exec(runs)?.[1] ?? '0').toMatch(/^[01]$/)
+  })
 })

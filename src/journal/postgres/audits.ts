@@ -6,9 +6,13 @@ import {
   type AuditRequest,
   type AuditRun,
   type AuditStore,
+  type EffectName,
+  FINDING_KINDS,
+  FINDING_STATUSES,
   type Finding,
   type FindingDraft,
   type FindingStatus,
+  type FindingsAmong,
   type JoinedOperation,
   LeaseLostError,
   NO_COUNTS,
@@ -151,14 +155,16 @@ export class PostgresAudits implements AuditStore {
     return this.#withTotals(runOf(row, run.resumed))
   }
 
-  async findingsOf(runId: string, after: string | null, limit: number): Promise<readonly Finding[]> {
-    const values = [runId, after, limit]
-    return (await this.#at.database.read('read findings', this.#at.sql.findingsOfRun, values)).map(findingOf)
-  }
-
-  async approved(namespace: string, effect: string, after: string | null, limit: number): Promise<readonly Finding[]> {
-    const values = [namespace, effect, after, limit]
-    return (await this.#at.database.read('read findings', this.#at.sql.approvedFindings, values)).map(findingOf)
+  async findings(among: FindingsAmong, after: string | null, limit: number): Promise<readonly Finding[]> {
+    await this.#at.prepare()
+    const { database, sql } = this.#at
+    const { runId, effects, kinds = FINDING_KINDS, statuses = FINDING_STATUSES } = among
+    const which = [kinds, statuses, after, limit]
+    const rows =
+      runId === undefined
+        ? await database.read('read findings', sql.findingsOfEffects, [...namesOf(effects), ...which])
+        : await database.read('read findings', sql.findingsOfRun, [runId, ...which])
+    return rows.map(findingOf)
   }
 
   async finding(id: string): Promise<Finding | null> {
@@ -184,10 +190,12 @@ export class PostgresAudits implements AuditStore {
     return row === undefined ? null : this.#withTotals(runOf(row, false))
   }
 
-  async runs(namespace: string, effect: string, limit: number): Promise<readonly AuditRun[]> {
+  async runs(...[effects, after, limit]: Parameters<AuditStore['runs']>): Promise<readonly AuditRun[]> {
     await this.#at.prepare()
-    const rows = await this.#at.database.read('read audits', this.#at.sql.readRuns, [namespace, effect, limit])
-    return Promise.all(rows.map((row) => this.#withTotals(runOf(row, false))))
+    const behind = [micros(after?.startedAtMs ?? null), after?.id ?? null]
+    const values = [...namesOf(effects), ...behind, limit]
+    const rows = await this.#at.database.read('read audits', this.#at.sql.readRuns, values)
+    return this.#withTotalsOfAll(rows.map((row) => runOf(row, false)))
   }
 
   async clear(run: AuditRun): Promise<void> {
@@ -216,9 +224,21 @@ export class PostgresAudits implements AuditStore {
   }
 
   async #withTotals(run: AuditRun): Promise<AuditRun> {
-    const rows = await this.#at.database.read('sum up findings', this.#at.sql.totalsOfRun, [run.id])
-    return { ...run, totals: rows.map(totalOf) }
+    const [summed = run] = await this.#withTotalsOfAll([run])
+    return summed
   }
+
+  async #withTotalsOfAll(runs: readonly AuditRun[]): Promise<readonly AuditRun[]> {
+    const ids = runs.map(({ id }) => id)
+    if (ids.length === 0) return []
+    const rows = await this.#at.database.read('sum up findings', this.#at.sql.totalsOfRuns, [ids])
+    return runs.map((run) => ({ ...run, totals: rows.filter(([id]) => id === run.id).map(totalOf) }))
+  }
+}
+
+/** Names of effects as two parameters: namespaces, and names. */
+function namesOf(effects: readonly EffectName[]): [string[], string[]] {
+  return [effects.map(({ namespace }) => namespace), effects.map(({ effect }) => effect)]
 }
 
 function lost(run: AuditRun): LeaseLostError {

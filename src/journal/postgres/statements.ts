@@ -11,15 +11,15 @@ import {
 } from './sql/audit-list.js'
 import {
   absentEntries,
-  approvedFindings,
   decideFinding,
   endOfRepair,
   expectedEntries,
+  findingsOfEffects,
   findingsOfRun,
   joinOperations,
   keepFindings,
   readFinding,
-  totalsOfRun,
+  totalsOfRuns,
   unlistedEntries,
 } from './sql/audit-match.js'
 import { beginEntries, beginEntry, enqueueEntries, enqueueEntry, standingEntries } from './sql/begin.js'
@@ -109,9 +109,9 @@ const SQL = {
   expectedEntries,
   absentEntries,
   keepFindings,
+  findingsOfEffects,
   findingsOfRun,
-  totalsOfRun,
-  approvedFindings,
+  totalsOfRuns,
   readFinding,
   decideFinding,
   endOfRepair,

@@ -79,12 +79,29 @@ export const readRun: StatementFor = (schema) => ({
   text: `SELECT ${RUN_COLUMNS} FROM ${schema}.audit_runs AS r WHERE r.id = $1::uuid`,
 })
 
-/** The latest audits of an effect. Parameters: $1 namespace, $2 effect, $3 how many at most. */
+/**
+ * The audits of some effects, the latest first.
+ *
+ * Parameters: arrays of one length $1 namespace, $2 effect; $3 behind this started_at, in microseconds since the epoch, and
+ * $4 behind this id where that is the same (both null: from the latest); $5 how many at most. A returned row is an audit.
+ */
 export const readRuns: StatementFor = (schema) => ({
-  name: 'counterfoil_audit_read_runs_1',
+  name: 'counterfoil_audit_read_runs_2',
   text: `
-SELECT ${RUN_COLUMNS} FROM ${schema}.audit_runs AS r
-WHERE r.namespace = $1::text AND r.effect = $2::text ORDER BY r.started_at DESC LIMIT $3::bigint`,
+SELECT ${RUN_COLUMNS}
+FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
+CROSS JOIN LATERAL (
+  SELECT a.* FROM ${schema}.audit_runs AS a
+  WHERE a.namespace = t.namespace AND a.effect = t.effect
+    AND (a.started_at, a.id) < (
+      coalesce(${timeOf('$3::bigint')}, 'infinity'::timestamptz),
+      coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    )
+  ORDER BY a.started_at DESC, a.id DESC
+  LIMIT $5::bigint
+) AS r
+ORDER BY r.started_at DESC, r.id DESC
+LIMIT $5::bigint`,
 })
 
 /**

@@ -152,35 +152,58 @@ ON CONFLICT (id) DO UPDATE SET
 RETURNING f.id`,
 })
 
-/** Findings that an audit saw. Parameters: $1 run id, $2 the id behind which the page begins, $3 how many at most. */
+/**
+ * Findings that an audit saw, in the order of their ids.
+ *
+ * Parameters: $1 run id; arrays $2 kinds, $3 statuses; $4 the id behind which the page begins (null: at the beginning),
+ * $5 how many at most. A returned row is a finding.
+ */
 export const findingsOfRun: StatementFor = (schema) => ({
-  name: 'counterfoil_audit_findings_1',
+  name: 'counterfoil_audit_findings_2',
   text: `
 SELECT ${FINDING_COLUMNS}
 FROM ${schema}.audit_sightings AS s JOIN ${schema}.audit_findings AS f ON f.id = s.finding_id
-WHERE s.run_id = $1::uuid AND s.finding_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
-ORDER BY s.finding_id LIMIT $3::bigint`,
+WHERE s.run_id = $1::uuid AND s.finding_id > coalesce($4::uuid, '00000000-0000-0000-0000-000000000000')
+  AND f.kind = ANY($2::text[]) AND f.status = ANY($3::text[])
+ORDER BY s.finding_id LIMIT $5::bigint`,
 })
 
-/** Sums over the findings that an audit saw. Parameters: $1 run id. A row: kind, status, currency, count, minor units. */
-export const totalsOfRun: StatementFor = (schema) => ({
-  name: 'counterfoil_audit_totals_1',
+/**
+ * Findings of some effects, in the order of their ids, whichever audits saw them: by the index audit_findings_listed, once
+ * for each effect, kind and status, so that none is read that is not asked for.
+ *
+ * Parameters: arrays of one length $1 namespace, $2 effect; arrays $3 kinds, $4 statuses; $5 the id behind which the page
+ * begins (null: at the beginning), $6 how many at most. A returned row is a finding.
+ */
+export const findingsOfEffects: StatementFor = (schema) => ({
+  name: 'counterfoil_audit_findings_of_effects_1',
   text: `
-SELECT f.kind, f.status, coalesce(f.currency, f.expected_currency), count(*),
+SELECT ${FINDING_COLUMNS}
+FROM unnest($1::text[], $2::text[]) AS t (namespace, effect)
+CROSS JOIN unnest($3::text[]) AS k (kind)
+CROSS JOIN unnest($4::text[]) AS s (status)
+CROSS JOIN LATERAL (
+  SELECT a.* FROM ${schema}.audit_findings AS a
+  WHERE a.namespace = t.namespace AND a.effect = t.effect AND a.kind = k.kind AND a.status = s.status
+    AND a.id > coalesce($5::uuid, '00000000-0000-0000-0000-000000000000')
+  ORDER BY a.id
+  LIMIT $6::bigint
+) AS f
+ORDER BY f.id LIMIT $6::bigint`,
+})
+
+/**
+ * Sums over the findings that audits saw. Parameters: $1 array of run ids. A row: run id, kind, status, currency, count,
+ * minor units.
+ */
+export const totalsOfRuns: StatementFor = (schema) => ({
+  name: 'counterfoil_audit_totals_2',
+  text: `
+SELECT s.run_id, f.kind, f.status, coalesce(f.currency, f.expected_currency), count(*),
   coalesce(sum(coalesce(f.minor_units, f.expected_minor_units)), 0)
 FROM ${schema}.audit_sightings AS s JOIN ${schema}.audit_findings AS f ON f.id = s.finding_id
-WHERE s.run_id = $1::uuid
-GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
-})
-
-/** Findings to be repaired. Parameters: $1 namespace, $2 effect, $3 behind this id, $4 how many at most. */
-export const approvedFindings: StatementFor = (schema) => ({
-  name: 'counterfoil_audit_approved_1',
-  text: `
-SELECT ${FINDING_COLUMNS} FROM ${schema}.audit_findings AS f
-WHERE f.namespace = $1::text AND f.effect = $2::text AND f.status = 'approved' AND f.status IN ('open', 'approved')
-  AND f.id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
-ORDER BY f.id LIMIT $4::bigint`,
+WHERE s.run_id = ANY($1::uuid[])
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4`,
 })
 
 /** One finding. Parameters: $1 id. */
