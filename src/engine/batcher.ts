@@ -2,7 +2,7 @@ import type { Clock } from '../system/index.js'
 
 interface Waiting<Item, Result> {
   readonly item: Item
-  readonly resolve: (result: Result) => void
+  readonly resolve: (result: Result | Promise<Result>) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -30,7 +30,7 @@ const SIDE_BY_SIDE = 2
  * is locked (the key stands in an open transaction of the application's): the next one goes beside it then.
  */
 export class Batcher<Item, Result> {
-  readonly #run: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>
+  readonly #run: (items: readonly Item[]) => Promise<readonly (Result | Error | Promise<Result>)[]>
   readonly #terms: BatcherTerms
   #waiting: Waiting<Item, Result>[] = []
   #underWay = 0
@@ -40,8 +40,14 @@ export class Batcher<Item, Result> {
   #watched: UnderWay | null = null
   #cancelWatch: () => void = () => undefined
 
-  /** `run` answers in the order of its items; an `Error` in a place fails that item alone. */
-  constructor(run: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>, terms: BatcherTerms) {
+  /**
+   * `run` answers in the order of its items: an `Error` in a place fails that item alone, and by a promise it is answered
+   * later than the batch, which is over.
+   */
+  constructor(
+    run: (items: readonly Item[]) => Promise<readonly (Result | Error | Promise<Result>)[]>,
+    terms: BatcherTerms,
+  ) {
     this.#run = run
     this.#terms = terms
   }

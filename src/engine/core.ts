@@ -1,26 +1,14 @@
 import type { Begun, ClaimTerms, JournalWrite, Renewal, Seen, Written } from '../protocol/index.js'
-import { Batcher } from './batcher.js'
 import { type Context, type Held, tellState } from './context.js'
 import type { RuntimeEffect } from './effect.js'
 import { Handlers, type Whose } from './handlers.js'
 import { Holder, WRITE_PATIENCE_MS } from './holder.js'
+import { JournalBatches } from './journal-batches.js'
 import { orNullAfter } from './patience.js'
 import { isSettlementDue } from './settlement.js'
 import { Slots } from './slots.js'
 import { UnderWay } from './under-way.js'
 import { Waiters } from './waiters.js'
-
-/** Rows in one statement: enough that one commit serves many callers, few enough that its plan stays flat. */
-const BATCH_ROWS = 256
-
-/** So many rows share a commit, that each one's part of it is little beside what the row itself costs. */
-const BESIDE_ROWS = 48
-
-/** Many times what a commit takes; the next batch goes beside one that takes longer. */
-const STALL_MS = 50
-
-/** Each stalled batch holds a connection of the application's pool, which has ten where nobody says otherwise. */
-const BATCHES_UNDER_WAY = 4
 
 /**
  * What `perform` and the worker loop share: one way to begin and to write (in batches), one way to carry a held entry
@@ -32,9 +20,8 @@ export class Core<Tx> {
   /** Bounds the calls that this process's `perform` callers have under way. */
   readonly slots: Slots
   readonly handlers: Handlers<Tx>
-  readonly #begins: Batcher<Renewal, Begun>
-  readonly #writes: Batcher<JournalWrite, Written>
-  readonly #write = (write: JournalWrite): Promise<Written> => this.#writes.add(write)
+  readonly #batches: JournalBatches
+  readonly #write = (write: JournalWrite): Promise<Written> => this.#batches.write(write)
   readonly #carried = new UnderWay()
   readonly #settled = new UnderWay()
   #claimants = 0
@@ -46,15 +33,7 @@ export class Core<Tx> {
     this.slots = new Slots(maxUnderWay)
     this.handlers = new Handlers(context)
     this.waiters = new Waiters(context.journal, context.clock, (error) => context.hooks.onError?.(error))
-    const terms = {
-      clock: context.clock,
-      maxItems: BATCH_ROWS,
-      besideItems: BESIDE_ROWS,
-      stallMs: STALL_MS,
-      maxUnderWay: BATCHES_UNDER_WAY,
-    }
-    this.#begins = new Batcher<Renewal, Begun>((items) => context.journal.begin(items), terms)
-    this.#writes = new Batcher<JournalWrite, Written>((items) => context.journal.write(items), terms)
+    this.#batches = new JournalBatches(context.journal, context.clock)
   }
 
   /** Whether the journal can be used at once. */
@@ -75,7 +54,7 @@ export class Core<Tx> {
   }
 
   begin(item: Renewal): Promise<Begun> {
-    return this.#begins.add(item)
+    return this.#batches.begin(item)
   }
 
   /**

@@ -26,6 +26,12 @@ export interface Begun extends Seen {
   readonly created: boolean
 }
 
+/** What came of writing intents and holders' changes together, each in the order of its arguments. */
+export interface BegunAndWritten {
+  readonly begun: readonly (Begun | JournalError)[]
+  readonly written: readonly (Written | JournalError)[]
+}
+
 /** What came of enqueueing: a new entry, or how the key stands already. */
 export interface Enqueued {
   readonly created: boolean
@@ -200,6 +206,18 @@ export interface Journal<Tx = unknown> {
 
   /** Writes each change under its fence; what a stale holder wants changes nothing. */
   write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]>
+
+  /**
+   * `begin` and `write` at once, durable together when it returns: for the price of one commit. It keeps nobody waiting
+   * for a key that stands in somebody's open transaction. There may be no writes. Left out: each is asked for apart.
+   *
+   * In their place it may answer, having written nothing: `apart` where these have to be asked for apart, and `blocked`
+   * where an open transaction has one of the keys, for which `begin` waits as long as it takes.
+   */
+  beginAndWrite?(
+    intents: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
+    writes: readonly JournalWrite[],
+  ): Promise<BegunAndWritten | 'apart' | 'blocked'>
 
   /** Begins the next generation if `isRenewable` (protocol/claim.ts), keeping the old one in the history; else tells how the entry stands. */
   renew(renewal: Renewal): Promise<Begun | null>

@@ -9,6 +9,7 @@ import { resumingCases } from './resuming.js'
 import { retentionCases } from './retention.js'
 import { settlementCases } from './settlements.js'
 import { type ConformanceCase, type JournalSubject, World } from './subject.js'
+import { togetherCases } from './together.js'
 import { turnCases } from './turns.js'
 
 export type { JournalSubject } from './subject.js'
@@ -30,6 +31,7 @@ export interface ConformanceTest {
 export function journalConformance<Tx>(subject: () => JournalSubject<Tx>): readonly ConformanceTest[] {
   const cases: ConformanceCase<Tx>[] = [
     ...intentCases<Tx>(),
+    ...togetherCases<Tx>(),
     ...claimCases<Tx>(),
     ...turnCases<Tx>(),
     ...settlementCases<Tx>(),

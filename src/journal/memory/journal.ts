@@ -1,6 +1,7 @@
 import { MemoryLease } from '../../lease/memory.js'
 import {
   type Begun,
+  type BegunAndWritten,
   begin,
   type Claimed,
   type ClaimTerms,
@@ -203,6 +204,18 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     const written = writes.map((each) => this.#write(each))
     await this.#pause('write', 'after')
     return written
+  }
+
+  async beginAndWrite(
+    items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
+    writes: readonly JournalWrite[],
+  ): Promise<BegunAndWritten | 'blocked'> {
+    await this.#pause('beginAndWrite', 'before')
+    if (items.some(({ intent: { id } }) => this.#locks.has(id) && !this.#entries.has(id))) return 'blocked'
+    const begun = items.map(({ intent, terms }) => this.#begin(intent, terms))
+    const written = writes.map((each) => this.#write(each))
+    await this.#pause('beginAndWrite', 'after')
+    return { begun, written }
   }
 
   #write({ id, fence, owner, change }: JournalWrite): Written {

@@ -23,25 +23,41 @@ export async function runApart<Item, Result>(
   }
 }
 
+/** A batch in the order of its ids, and how to bring answers back into the batch's own order. */
+interface InOrder<Item> {
+  readonly ordered: readonly Item[]
+  readonly backInPlace: <Result>(results: readonly Result[]) => Result[]
+}
+
 /**
- * Runs a batch in the order of its ids (items of one id stay in theirs), and answers in the batch's own order. Two
- * batches that share rows then wait for each other instead of deadlocking.
+ * Orders a batch by its ids (items of one id stay in theirs). Two batches that share rows then wait for each other
+ * instead of deadlocking.
  */
+export function orderedByIds<Item>(items: readonly Item[], idOf: (item: Item) => string): InOrder<Item> {
+  if (items.length < 2) return { ordered: items, backInPlace: (results) => [...results] }
+  const order = items.map((item, at) => ({ item, at, id: idOf(item) }))
+  order.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : a.at - b.at))
+  return {
+    ordered: order.map(({ item }) => item),
+    backInPlace: <Result>(results: readonly Result[]) => {
+      const answers = new Array<Result>(items.length)
+      results.forEach((result, i) => {
+        const at = order[i]?.at
+        if (at !== undefined) answers[at] = result
+      })
+      return answers
+    },
+  }
+}
+
+/** Runs a batch in the order of its ids, and answers in the batch's own order. */
 export async function inOrderOfIds<Item, Result>(
   items: readonly Item[],
   idOf: (item: Item) => string,
   run: (ordered: readonly Item[]) => Promise<readonly Result[]>,
 ): Promise<Result[]> {
-  if (items.length < 2) return [...(await run(items))]
-  const order = items.map((item, at) => ({ item, at, id: idOf(item) }))
-  order.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : a.at - b.at))
-  const results = await run(order.map(({ item }) => item))
-  const answers = new Array<Result>(items.length)
-  results.forEach((result, i) => {
-    const at = order[i]?.at
-    if (at !== undefined) answers[at] = result
-  })
-  return answers
+  const { ordered, backInPlace } = orderedByIds(items, idOf)
+  return backInPlace(await run(ordered))
 }
 
 /** Of one that a batch has no answer for. Not "stale", nor "not there": nobody may take it for undone. */

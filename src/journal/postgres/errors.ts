@@ -12,6 +12,12 @@ export function isContention(error: unknown): boolean {
   return ['40001', '40P01'].includes(sqlState(error) ?? '')
 }
 
+/** The statement gave up waiting for another's transaction, as it was told to. */
+export function isBlocked(error: unknown): boolean {
+  // lock_not_available
+  return sqlState(error) === '55P03'
+}
+
 /** The server refused what a row holds: a value, a constraint, a size. Another row of the batch may be fine. */
 export function isBadData(error: unknown): boolean {
   // data_exception, cardinality_violation, integrity_constraint_violation, program_limit_exceeded

@@ -44,7 +44,11 @@ export class Intents {
   }
 
   async #beginFree(items: readonly BeginItem[]): Promise<Begun[]> {
-    const { ids, nowMs } = await this.#create(items)
+    return this.begunOf(items, await this.create(items, null))
+  }
+
+  /** What came of beginning items without a `serializeKey`, in the order of their ids, by what of them was created. */
+  async begunOf(items: readonly BeginItem[], { ids, nowMs }: Changed): Promise<Begun[]> {
     // Nearly always: nothing to look up, and no two with one id.
     if (ids === null)
       return items.map(({ intent, terms }) => ({ created: true, entry: begin(intent, terms, nowMs), nowMs }))
@@ -86,21 +90,36 @@ export class Intents {
     )
   }
 
-  /** Creates what does not exist yet. */
-  async #create(items: readonly BeginItem[]): Promise<Changed> {
+  /** Creates what does not exist yet. `lockTimeout`: how long to wait for anybody, null: as long as it takes. */
+  create(items: readonly BeginItem[], lockTimeout: string | null): Promise<Changed> {
+    return this.inBatch(items, async ({ batch, shortestLeaseMs }) => {
+      const [only] = items
+      const rows =
+        only !== undefined && items.length === 1
+          ? await this.#database.write('write an intent', this.#sql.beginOne, [
+              ...beginValues(only),
+              batch,
+              lockTimeout,
+            ])
+          : await this.#database.write('write an intent', this.#sql.begin, [
+              ...beginColumns(items),
+              batch,
+              shortestLeaseMs,
+              lockTimeout,
+            ])
+      return changedBy(rows)
+    })
+  }
+
+  /** Creates them by a statement that writes this batch as well, so that they are found should this process be lost. */
+  async inBatch(
+    items: readonly BeginItem[],
+    create: (at: { readonly batch: string; readonly shortestLeaseMs: number }) => Promise<Changed>,
+  ): Promise<Changed> {
     const batch = this.#batches.take()
     // One of two hours must not keep another from being found in time, which is lost with it.
     const shortestLeaseMs = Math.min(...items.map((item) => item.terms.leaseMs))
-    const [only] = items
-    const rows =
-      only !== undefined && items.length === 1
-        ? await this.#database.write('write an intent', this.#sql.beginOne, [...beginValues(only), batch])
-        : await this.#database.write('write an intent', this.#sql.begin, [
-            ...beginColumns(items),
-            batch,
-            shortestLeaseMs,
-          ])
-    const created = changedBy(rows)
+    const created = await create({ batch, shortestLeaseMs })
     const ids = created.ids === null ? items.map(({ intent }) => intent.id) : [...created.ids]
     this.#batches.begun(batch, ids, shortestLeaseMs)
     return created

@@ -2,6 +2,7 @@ import {
   type AuditStore,
   assertCallEndsInsideLease,
   type Begun,
+  type BegunAndWritten,
   type Claimed,
   type ClaimTerms,
   type CompensationStore,
@@ -50,6 +51,7 @@ import { MAINTAINED_ELSEWHERE, MigratedSchema, type Schema } from './schema.js'
 import { quoteIdentifier } from './statement.js'
 import { type Statements, statementsFor } from './statements.js'
 import { tiedIfClient } from './tied-client.js'
+import { Together } from './together.js'
 import { inTransaction } from './transaction.js'
 
 export interface PostgresJournalOptions {
@@ -97,6 +99,7 @@ class PostgresJournal implements Journal<PostgresTransaction> {
   readonly #due: DueEntries
   readonly #intents: Intents
   readonly #outcomes: Outcomes
+  readonly #together: Together
   readonly #wakeUps: WakeUps
   readonly #channel: string
   readonly #listener: ChannelListener | null
@@ -113,6 +116,12 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     const batched = { database: this.#database, sql: this.#sql, batches: new Batches(clock, realRandomness) }
     this.#intents = new Intents(batched)
     this.#outcomes = new Outcomes({ ...batched, channel: this.#channel })
+    this.#together = new Together({
+      ...batched,
+      channel: this.#channel,
+      intents: this.#intents,
+      outcomes: this.#outcomes,
+    })
     this.#wakeUps = new WakeUps(this.#channel, clock)
     this.#listener =
       options.listen === false ? null : new ChannelListener(listeningConnections(pool), this.#channel, clock)
@@ -136,6 +145,15 @@ class PostgresJournal implements Journal<PostgresTransaction> {
     for (const { terms } of items) assertCallEndsInsideLease(terms)
     await this.prepare()
     return this.#intents.begin(items)
+  }
+
+  async beginAndWrite(
+    items: readonly BeginItem[],
+    writes: readonly JournalWrite[],
+  ): Promise<BegunAndWritten | 'apart' | 'blocked'> {
+    for (const { terms } of items) assertCallEndsInsideLease(terms)
+    await this.prepare()
+    return this.#together.beginAndWrite(items, writes)
   }
 
   tie(tx: PostgresTransaction): PostgresTransaction {

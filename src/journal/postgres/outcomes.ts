@@ -3,7 +3,7 @@ import { inOrderOfIds, runApart, unanswered } from './batch.js'
 import type { Batches } from './batches.js'
 import type { Database } from './database.js'
 import { successColumns, successValues, writeColumns } from './parameters.js'
-import { changedBy } from './row.js'
+import { type Changed, changedBy } from './row.js'
 import type { Statement } from './statement.js'
 import type { Statements } from './statements.js'
 
@@ -71,13 +71,22 @@ export class Outcomes {
 
   async #run(statement: Statement, writes: readonly JournalWrite[], columns: readonly unknown[]): Promise<Written[]> {
     const rows = await this.#database.write('write an outcome', statement, [...columns, this.#channel])
-    const { ids, nowMs } = changedBy(rows)
+    return this.writtenOf(writes, changedBy(rows))
+  }
+
+  /** What came of writes, by which of them took effect. */
+  writtenOf(writes: readonly JournalWrite[], { ids, nowMs }: Changed): Written[] {
     const applied: Written = { applied: true, nowMs }
     return writes.map(({ id }) => {
       this.#batches.ended(id)
       return ids === null || ids.has(id) ? applied : STALE
     })
   }
+}
+
+/** Whether all of these, in the order of their ids, can be written by `writeSuccesses` at once. */
+export function arePlainSuccesses(ordered: readonly JournalWrite[]): boolean {
+  return ordered.every(({ change }) => isPlainSuccess(change)) && areDistinct(ordered)
 }
 
 /** Whether no id stands twice among writes in the order of their ids. */

@@ -175,7 +175,12 @@ export interface Changed {
 
 /** What the row of `changed` or `changedOne` tells. */
 export function changedBy([row]: readonly (readonly Text[])[]): Changed {
-  const [count, nowMicros, ...ids] = (row?.[0] ?? '0,0').split(',')
+  return changedIn(row?.[0])
+}
+
+/** What the text of `changed` tells; there is none where nothing was changed. */
+export function changedIn(text: Text | undefined): Changed {
+  const [count, nowMicros, ...ids] = (text ?? '0,0').split(',')
   const nowMs = timeOf(nowMicros)
   return { ids: ids.length > 0 || count === '0' ? new Set(ids) : null, nowMs }
 }

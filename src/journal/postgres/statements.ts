@@ -23,6 +23,7 @@ import {
   unlistedEntries,
 } from './sql/audit-match.js'
 import { beginEntries, beginEntry, enqueueEntries, enqueueEntry, standingEntries } from './sql/begin.js'
+import { beginAndSucceed } from './sql/begin-and-write.js'
 import { claimDueEntries, claimEntry, claimFreshEntries, headEntries } from './sql/claim.js'
 import {
   endCompensation,
@@ -62,6 +63,7 @@ import type { QuotedSchema, Statement } from './statement.js'
 const SQL = {
   begin: beginEntries,
   beginOne: beginEntry,
+  beginAndSucceed,
   enqueue: enqueueEntries,
   enqueueOne: enqueueEntry,
   standing: standingEntries,

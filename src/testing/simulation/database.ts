@@ -1,6 +1,7 @@
 import { MemoryJournal, type MemoryTransaction } from '../../journal/memory/index.js'
 import { isSettleable } from '../../journal/settlement.js'
 import {
+  type BegunAndWritten,
   type Entry,
   hasAnswer,
   type Journal,
@@ -143,10 +144,29 @@ export class Database {
   ): Promise<readonly (Written | JournalError)[]> {
     const before = this.rows
     const written = await write()
+    this.#wrote(writes, written, before)
+    return written
+  }
+
+  /** The same of a statement that begins entries too; it may answer by a word that it has done nothing. */
+  async watchBoth<Done extends Pick<BegunAndWritten, 'written'> | string>(
+    writes: readonly JournalWrite[],
+    both: () => Promise<Done>,
+  ): Promise<Done> {
+    const before = this.rows
+    const done = await both()
+    if (typeof done !== 'string') this.#wrote(writes, done.written, before)
+    return done
+  }
+
+  #wrote(
+    writes: readonly JournalWrite[],
+    written: readonly (Written | JournalError)[],
+    before: ReadonlyMap<string, Entry>,
+  ): void {
     this.refresh()
     const took = written.map((each) => (each instanceof JournalError ? NOTHING_WRITTEN : each))
     this.#scene.checks.wrote(writes, took, before, this.rows)
-    return written
   }
 
   /** Looks at all rows anew after anything that may have changed them. */

@@ -1,6 +1,7 @@
 import type { MemoryTransaction } from '../../journal/memory/index.js'
 import {
   type Begun,
+  type BegunAndWritten,
   type Claimed,
   type ClaimTerms,
   type CompensationStore,
@@ -134,6 +135,17 @@ export class Session implements Journal<MemoryTransaction> {
   write(writes: readonly JournalWrite[]): Promise<readonly (Written | JournalError)[]> {
     return this.#connection.ask('write', { ...CHANGES, repeatable: true }, () =>
       this.#database.watchWrite(writes, () => this.#journal.write(writes)),
+    )
+  }
+
+  beginAndWrite(
+    items: readonly { readonly intent: Intent; readonly terms: ClaimTerms }[],
+    writes: readonly JournalWrite[],
+  ): Promise<BegunAndWritten | 'apart' | 'blocked'> {
+    const changed = (done: BegunAndWritten | string): boolean =>
+      typeof done !== 'string' && (writes.length > 0 || done.begun.some((each) => 'created' in each && each.created))
+    return this.#connection.ask('beginAndWrite', { changed }, () =>
+      this.#database.watchBoth(writes, async () => (await this.#journal.beginAndWrite?.(items, writes)) ?? 'apart'),
     )
   }
 

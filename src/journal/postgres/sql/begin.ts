@@ -1,22 +1,18 @@
 import { changed, changedOne, NOW } from '../row.js'
-import { jsonList, type StatementFor } from '../statement.js'
+import { jsonList, type QuotedSchema, type StatementFor } from '../statement.js'
 
 /**
- * Creates entries that are claimed at once for their first call (protocol `begin`). Existing ones stay as they are; of
- * two with one id in the batch, the first is created.
- *
- * Parameters, arrays of one length: $1 id, $2 key, $3 reference, $4 inputs (a JSON list), $5 fingerprint, $6 group_key,
- * $7 owner, $8 which of the kinds it is, from 1; arrays with one element a kind: $9 namespace, $10 effect,
- * $11 generation, $12 whether it has a `settled` handler, $13 lease in ms, $14 longest call in ms; and $15 the id of the
- * batch, $16 the shortest lease of them in ms.
- * One row that tells which entries this statement created (`changed`).
- *
- * By subscript, not by a join with the kinds: rows have to be written in the order given.
+ * A condition that is always true and, told a time, first sees to it that the statement waits no longer than that for
+ * anybody: for a key that stands in somebody's open transaction. In force until this statement's own transaction ends,
+ * so that a pooler may stand between.
  */
-export const beginEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_5',
-  text: `
-WITH batch AS (
+function patient(parameter: string): string {
+  return `(SELECT CASE WHEN ${parameter}::text IS NULL THEN '' ELSE set_config('lock_timeout', ${parameter}, true) END) IS NOT NULL`
+}
+
+/** The two parts of `beginEntries`: the row of the batch, and the entries, of which `created` has the ids. */
+export function beginning(schema: QuotedSchema): string {
+  return `batch AS (
   INSERT INTO ${schema}.batches (id, due_at, ids)
   VALUES ($15::uuid, ${NOW} + $16::double precision * interval '1 millisecond', $1::uuid[])
   ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, ids = excluded.ids
@@ -38,9 +34,28 @@ WITH batch AS (
   FROM unnest(
     $1::uuid[], $2::text[], $3::text[], ${jsonList('$4')}, $5::text[], $6::text[], $7::text[], $8::integer[]
   ) AS i (id, key, reference, input, fingerprint, group_key, owner, kind)
+  WHERE ${patient('$17')}
   ON CONFLICT (id) DO NOTHING
   RETURNING e.id
-)
+)`
+}
+
+/**
+ * Creates entries that are claimed at once for their first call (protocol `begin`). Existing ones stay as they are; of
+ * two with one id in the batch, the first is created.
+ *
+ * Parameters, arrays of one length: $1 id, $2 key, $3 reference, $4 inputs (a JSON list), $5 fingerprint, $6 group_key,
+ * $7 owner, $8 which of the kinds it is, from 1; arrays with one element a kind: $9 namespace, $10 effect,
+ * $11 generation, $12 whether it has a `settled` handler, $13 lease in ms, $14 longest call in ms; and $15 the id of the
+ * batch, $16 the shortest lease of them in ms, $17 how long to wait for anybody, as a setting (null: as long as it takes).
+ * One row that tells which entries this statement created (`changed`).
+ *
+ * By subscript, not by a join with the kinds: rows have to be written in the order given.
+ */
+export const beginEntries: StatementFor = (schema) => ({
+  name: 'counterfoil_begin_6',
+  text: `
+WITH ${beginning(schema)}
 ${changed('created', '$1')}`,
 })
 
@@ -49,11 +64,11 @@ ${changed('created', '$1')}`,
  * functions that take it apart (measured: 196 against 147 microseconds, where a bare `SELECT 1` takes 37).
  *
  * Parameters: $1 id, $2 key, $3 reference, $4 input (JSON), $5 fingerprint, $6 group_key, $7 owner, $8 namespace,
- * $9 effect, $10 generation, $11 whether it has a `settled` handler, $12 lease in ms, $13 longest call in ms, and $14 the
- * id of the batch. The row as above; none where there is such an entry already.
+ * $9 effect, $10 generation, $11 whether it has a `settled` handler, $12 lease in ms, $13 longest call in ms, $14 the
+ * id of the batch, and $15 how long to wait for anybody. The row as above; none where there is such an entry already.
  */
 export const beginEntry: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_one_3',
+  name: 'counterfoil_begin_one_4',
   text: `
 WITH batch AS (
   INSERT INTO ${schema}.batches (id, due_at, ids)
@@ -63,7 +78,7 @@ WITH batch AS (
 INSERT INTO ${schema}.entries AS e (
   id, key, reference, input, fingerprint, group_key, namespace, effect, generation,
   state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
-) VALUES (
+) SELECT
   $1::uuid, $2::text, $3::text, $4::json, $5::text, $6::text, $8::text, $9::text, $10::integer,
   'executing', 1, $7::text,
   ${NOW} + $12::double precision * interval '1 millisecond',
@@ -72,7 +87,7 @@ INSERT INTO ${schema}.entries AS e (
   ${NOW} + $13::double precision * interval '1 millisecond',
   CASE WHEN $11::boolean THEN 'due' ELSE 'none' END,
   ${NOW}, ${NOW}
-)
+WHERE ${patient('$15')}
 ON CONFLICT (id) DO NOTHING
 RETURNING ${changedOne()}`,
 })

@@ -1,5 +1,5 @@
 import { changed, changedOne, NOW, parkedAt } from '../row.js'
-import { expectFew, jsonList, type StatementFor } from '../statement.js'
+import { expectFew, jsonList, type QuotedSchema, type StatementFor } from '../statement.js'
 
 /** Wakes whoever waits for the entry at alias `e`. */
 function told(channel: string): string {
@@ -84,6 +84,20 @@ function succeeded(receipt: string, externalId: string): string {
   updated_at = ${NOW}`
 }
 
+/** The part of `writeSuccesses`, of which `changed` has the ids. `first`: the number of its first parameter. */
+export function succeeding(schema: QuotedSchema, first = 1): string {
+  const [ids, fences, owners, receipts, externalIds, channel] = [0, 1, 2, 3, 4, 5].map((i) => `$${first + i}`) as Six
+  return `changed AS (
+  UPDATE ${schema}.entries AS e SET ${succeeded('w.receipt', 'w.external_id')}
+  FROM unnest(${ids}::uuid[], ${fences}::bigint[], ${owners}::text[], ${jsonList(receipts)}, ${externalIds}::text[])
+    AS w (id, fence, owner, receipt, external_id)
+  WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
+  RETURNING e.id, ${told(channel)} AS told
+)`
+}
+
+type Six = [string, string, string, string, string, string]
+
 /**
  * Writes successes at the first try, with no handler to run: the same change for each but for the receipt, and what
  * nearly every effect comes to. It sets what `writeChanges` would, and travels in a third of its columns.
@@ -95,13 +109,7 @@ function succeeded(receipt: string, externalId: string): string {
 export const writeSuccesses: StatementFor = (schema) => ({
   name: 'counterfoil_succeed_4',
   text: `
-WITH changed AS (
-  UPDATE ${schema}.entries AS e SET ${succeeded('w.receipt', 'w.external_id')}
-  FROM unnest($1::uuid[], $2::bigint[], $3::text[], ${jsonList('$4')}, $5::text[])
-    AS w (id, fence, owner, receipt, external_id)
-  WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
-  RETURNING e.id, ${told('$6')} AS told
-)
+WITH ${succeeding(schema)}
 ${changed('changed', '$1')}`,
 })
 

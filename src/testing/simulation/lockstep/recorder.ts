@@ -126,6 +126,12 @@ function recorded(journal: Journal<MemoryTransaction>, notes: Notes): Journal<Me
       ),
     write: (writes) =>
       notes.call(on(), { operation: 'write', arguments: [writes] }, ({ journal }) => journal.write(writes)),
+    beginAndWrite: (items, writes) =>
+      notes.call(on(), { operation: 'beginAndWrite', arguments: [items, writes] }, async ({ journal }) => {
+        const both = (await journal.beginAndWrite?.(items, writes)) ?? 'apart'
+        if (both !== 'apart') return both
+        return { begun: await journal.begin(items), written: await journal.write(writes) }
+      }),
     renew: (renewal) =>
       notes.call(on(), { operation: 'renew', arguments: [renewal] }, ({ journal }) => journal.renew(renewal)),
     read: (ids) => notes.call(on(), { operation: 'read', arguments: [ids] }, ({ journal }) => journal.read(ids)),
