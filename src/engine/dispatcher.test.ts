@@ -274,7 +274,7 @@ describe('the dispatcher', () => {
       const provider: Provider<Order, { id: string }> = { inDoubt: 'park', execute: async ({ id }) => ({ id }) }
       const { journal, counterfoil, effect, stateOf } = await setUpHeld({ provider })
       await counterfoil.start()
-      const begins = vi.spyOn(journal, 'begin')
+      const begins = vi.spyOn(journal, 'beginAndWrite')
       await counterfoil.enqueue(effect, { id: 'careful' })
       await vi.waitUntil(() => stateOf('careful') === 'succeeded')
       expect(begins).not.toHaveBeenCalled()

@@ -60,9 +60,9 @@ function setUp(options: Partial<CounterfoilOptions<unknown>> = {}) {
 describe('a caller who no longer waits', () => {
   it('is never told that a resolver goes on, while the journal has not confirmed that it knows of the effect', async () => {
     const { journal, pay, answered, called } = setUp()
-    const begin = journal.begin.bind(journal)
-    journal.begin = async (items) => {
-      await begin(items)
+    const begin = journal.beginAndWrite.bind(journal)
+    journal.beginAndWrite = async (items, writes) => {
+      await begin(items, writes)
       throw LOST
     }
     const error = await answered(pay('o1', SECOND), 2 * SECOND)
@@ -76,13 +76,13 @@ describe('a caller who no longer waits', () => {
 
   it('has nothing begun for him once the journal is back', async () => {
     const { clock, journal, pay, answered, called } = setUp()
-    const begin = journal.begin.bind(journal)
+    const begin = journal.beginAndWrite.bind(journal)
     let begun = 0
-    journal.begin = async () => Promise.reject(LOST)
+    journal.beginAndWrite = async () => Promise.reject(LOST)
     expect(await answered(pay('o1', SECOND), 2 * SECOND)).toBeInstanceOf(JournalError)
-    journal.begin = (items) => {
+    journal.beginAndWrite = (items, writes) => {
       begun += items.length
-      return begin(items)
+      return begin(items, writes)
     }
     await clock.pass(HOUR)
     expect({ begun, called }).toEqual({ begun: 0, called: [] })

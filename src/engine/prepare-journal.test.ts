@@ -61,10 +61,10 @@ it('nothing is begun for one who did not wait until the journal was ready', asyn
   const { clock, journal, attempts, pay } = setUp({ makesTablesInMs: 10 * SECOND })
   const given = pay(SECOND)
   let begun = 0
-  const begin = journal.begin.bind(journal)
-  journal.begin = (items) => {
+  const begin = journal.beginAndWrite.bind(journal)
+  journal.beginAndWrite = (items, writes) => {
     begun += items.length
-    return begin(items)
+    return begin(items, writes)
   }
   await clock.pass(60 * SECOND)
   expect(await given).toBeInstanceOf(JournalError)

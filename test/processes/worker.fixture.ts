@@ -87,9 +87,9 @@ const chargeOrder = defineEffect<Order, Charge>({
 const pool = new Pool({ connectionString: plan.postgresUrl, max: 4 })
 pool.on('error', () => undefined)
 const journal = postgresJournal(pool, { listen: plan.listen ?? true })
-const begin = journal.begin.bind(journal)
-journal.begin = async (intents) => {
-  const begun = await begin(intents)
+const begin = journal.beginAndWrite?.bind(journal)
+journal.beginAndWrite = async (intents, writes) => {
+  const begun = (await begin?.(intents, writes)) ?? 'apart'
   await stopAt(
     'claimed',
     intents.map(({ intent }) => intent.key),

@@ -46,7 +46,7 @@ import { Locks } from './locks.js'
 import { MemoryParkedEntries } from './parked.js'
 import { MemoryRetention } from './retention.js'
 import { MemoryTransaction } from './transaction.js'
-import { hasTurn, isFresh } from './turns.js'
+import { dueOf, hasTurn } from './turns.js'
 
 /** Where in an operation a simulator may hold it up, let others go first, or break it. */
 export type Moment = 'before' | 'after'
@@ -178,7 +178,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   async claimDue(effects: readonly EffectTerms[], limit: number, first?: DueFirst): Promise<readonly Seen[]> {
     await this.#pause('claimDue', 'before')
     const nowMs = this.#now()
-    const seen = this.#dueOf(effects, first)
+    const seen = dueOf(this.#entries.values(), effects, first)
       .filter(({ entry }) => entry.serializeKey === null && isClaimable(entry, nowMs))
       .slice(0, limit)
       .map(({ entry, terms }) => ({ entry: copy(this.#put(claim(entry, terms, nowMs))), nowMs }))
@@ -190,7 +190,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     await this.#pause('heads', 'before')
     const nowMs = this.#now()
     const heads: Head[] = []
-    for (const { entry } of this.#dueOf(effects)) {
+    for (const { entry } of dueOf(this.#entries.values(), effects)) {
       const { id, namespace, effect, serializeKey } = entry
       if (serializeKey === null || !isClaimable(entry, nowMs) || !hasTurn(entry, this.#entries.values())) continue
       if (heads.length < limit) heads.push({ id, namespace, effect, serializeKey })
@@ -275,7 +275,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   async dueSettlements(effects: readonly EffectName[], limit: number): Promise<readonly string[]> {
     await this.#pause('dueSettlements', 'before')
     const nowMs = this.#now()
-    const ids = this.#dueOf(effects)
+    const ids = dueOf(this.#entries.values(), effects)
       .filter(({ entry }) => isSettleable(entry) && entry.dueAtMs !== null && entry.dueAtMs <= nowMs)
       .slice(0, limit)
       .map(({ entry }) => entry.id)
@@ -313,7 +313,7 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
   async nextDueInMs(effects: readonly EffectName[]): Promise<number | null> {
     await this.#pause('nextDueInMs', 'before')
     const nowMs = this.#now()
-    const dueAtMs = this.#dueOf(effects).map(({ entry }) => entry.dueAtMs ?? nowMs)
+    const dueAtMs = dueOf(this.#entries.values(), effects).map(({ entry }) => entry.dueAtMs ?? nowMs)
     const next = dueAtMs.length === 0 ? null : dueAtMs.reduce((least, each) => Math.min(least, each))
     await this.#pause('nextDueInMs', 'after')
     return next === null ? null : Math.max(0, next - nowMs)
@@ -388,22 +388,6 @@ export class MemoryJournal implements Journal<MemoryTransaction> {
     if (this.#awaited.has(entry.id)) for (const listener of [...this.#listeners]) listener(entry.id)
     if (isAtRest(entry.state)) this.#awaited.delete(entry.id)
     return kept
-  }
-
-  /** Entries of these effects that have a due time: what has been begun first, then the earliest. */
-  #dueOf<Terms extends EffectName>(
-    effects: readonly Terms[],
-    first: DueFirst = 'begun',
-  ): { entry: Entry; terms: Terms }[] {
-    const due: { entry: Entry; terms: Terms }[] = []
-    for (const entry of this.#entries.values()) {
-      const terms = effects.find((each) => each.namespace === entry.namespace && each.effect === entry.effect)
-      if (terms !== undefined && entry.dueAtMs !== null) due.push({ entry, terms })
-    }
-    const freshLast = first === 'begun' ? 1 : -1
-    return due.sort(
-      (a, b) => freshLast * (isFresh(a.entry) - isFresh(b.entry)) || (a.entry.dueAtMs ?? 0) - (b.entry.dueAtMs ?? 0),
-    )
   }
 }
 
