@@ -52,13 +52,11 @@ import {
 export class Counterfoil<Tx = unknown> extends Engine<Tx> {
   /**
    * Compares the service's own list with the journal, and repairs what `repair` allows: nothing by default. Everything
-   * that it found and did is in the report, and stays saved.
+   * that it found and did is in the report, and stays saved. The effect may be given by its name.
    *
    * @throws {AuditIncomplete} the list could not be read or believed, and nothing was repaired on the strength of it; or the
    * audit was stopped, and what it had repaired by then stands.
    * @throws {AuditUnderWay} another audit of the effect is under way that was asked for differently.
-   * `effect`: or the name of one.
-   *
    * @throws {ConfigurationError} the provider has no `list`, the journal keeps no audits, or an option makes no sense.
    */
   async reconcile<Raw, Receipt>(

@@ -37,10 +37,10 @@ export class Together {
     items: readonly BeginItem[],
     writes: readonly JournalWrite[],
   ): Promise<BegunAndWritten | 'apart' | 'blocked'> {
-    const begins = orderedByIds(items, ({ intent }) => intent.id)
+    if (items.some(({ intent }) => intent.serializeKey !== null)) return 'apart'
     const ends = orderedByIds(writes, ({ id }) => id)
-    const inTurn = items.some(({ intent }) => intent.serializeKey !== null)
-    if (inTurn || !arePlainSuccesses(ends.ordered)) return 'apart'
+    if (!arePlainSuccesses(ends.ordered)) return 'apart'
+    const begins = orderedByIds(items, ({ intent }) => intent.id)
     let done: { readonly created: Changed; readonly changed: Changed | null }
     try {
       done =

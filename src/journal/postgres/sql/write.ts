@@ -86,17 +86,17 @@ function succeeded(receipt: string, externalId: string): string {
 
 /** The part of `writeSuccesses`, of which `changed` has the ids. `first`: the number of its first parameter. */
 export function succeeding(schema: QuotedSchema, first = 1): string {
-  const [ids, fences, owners, receipts, externalIds, channel] = [0, 1, 2, 3, 4, 5].map((i) => `$${first + i}`) as Six
+  const parameter = (number: number): string => `$${first + number - 1}`
   return `changed AS (
   UPDATE ${schema}.entries AS e SET ${succeeded('w.receipt', 'w.external_id')}
-  FROM unnest(${ids}::uuid[], ${fences}::bigint[], ${owners}::text[], ${jsonList(receipts)}, ${externalIds}::text[])
-    AS w (id, fence, owner, receipt, external_id)
+  FROM unnest(
+    ${parameter(1)}::uuid[], ${parameter(2)}::bigint[], ${parameter(3)}::text[], ${jsonList(parameter(4))},
+    ${parameter(5)}::text[]
+  ) AS w (id, fence, owner, receipt, external_id)
   WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
-  RETURNING e.id, ${told(channel)} AS told
+  RETURNING e.id, ${told(parameter(6))} AS told
 )`
 }
-
-type Six = [string, string, string, string, string, string]
 
 /**
  * Writes successes at the first try, with no handler to run: the same change for each but for the receipt, and what
