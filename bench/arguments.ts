@@ -21,7 +21,7 @@ export interface BenchOptions {
 }
 
 /** What `--quick` looks at: enough to check the ratios that are promised. */
-const QUICK = ['bare', 'two-commits', 'batched', 'counterfoil', 'counterfoil-enqueue', 'pg-boss', 'graphile-worker']
+const QUICK = ['two-commits', 'batched', 'counterfoil', 'counterfoil-enqueue', 'graphile-worker']
 
 /** Reads the command line. It never throws and never ends the process. */
 export function parseArguments(args: readonly string[]): Parsed<BenchOptions> {
@@ -34,7 +34,7 @@ function optionsOf(given: Given): BenchOptions {
     systems: given.systems ?? SYSTEMS.filter(({ name }) => !isQuick || QUICK.includes(name)),
     callers: given.callers ?? (isQuick ? [1, 64] : [1, 16, 64, 256]),
     gatewayMs: given.gatewayMs ?? (isQuick ? [0] : [0, 50]),
-    rounds: given.rounds ?? (isQuick ? 2 : 3),
+    rounds: given.rounds ?? (isQuick ? 1 : 3),
     seconds: given.seconds ?? (isQuick ? 0.8 : 2),
     isQuick,
     correctness: given.correctness,
