@@ -12,7 +12,7 @@ import type { Results } from './results.js'
 import { runCells } from './run.js'
 import type { System } from './system.js'
 
-/** A quick run is short, and a ratio of two short rounds is broken by whatever else the machine does: a real loss, each time. */
+/** A quick run is one short round, which whatever else the machine does may spoil. A real loss spoils each of them. */
 const QUICK_RUNS = 3
 
 /** Checking takes each system a quarter of a minute, and those longer that take over by themselves. */
