@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { type InboxMessage, inboxId, type JsonValue } from '../../protocol/index.js'
 import { type ConformanceCase, type JournalSubject, LONG_MS, type World } from './subject.js'
 
+/** Of a retention: long beside what forty messages take a slow machine, which must not be forgotten meanwhile. */
+const SHORT_MS = 3_000
+
 function messageOf(world: World, id = 'message', retentionMs = LONG_MS): InboxMessage {
   const { namespace } = world
   const names = { namespace, consumer: 'default', source: 'orders' }
@@ -154,12 +157,12 @@ export function inboxCases<Tx>(): ConformanceCase<Tx>[] {
       name: 'what is known of a message is forgotten after its retention, and not before',
       run: async (subject, world) => {
         const { inbox } = subject.journal
-        const short = Array.from({ length: 40 }, (_, i) => messageOf(world, `short-${i}`, 1_000))
+        const short = Array.from({ length: 40 }, (_, i) => messageOf(world, `short-${i}`, SHORT_MS))
         const long = messageOf(world, 'long')
         for (const message of [...short, long]) await receive(subject, message)
         await inbox.purge(1_000)
         assert.equal((await Promise.all(short.map((message) => receive(subject, message)))).some(Boolean), false)
-        await subject.elapse(1_100)
+        await subject.elapse(SHORT_MS + 100)
         let forgotten = 0
         for (let last = -1; last !== 0; forgotten += last) {
           last = await inbox.purge(8)
