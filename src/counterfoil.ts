@@ -21,13 +21,14 @@ import {
   type ResolvedByHand,
   type ResumeBy,
   type Resumed,
+  readAudit,
   readEntry,
   readFinding,
   resolveByHand,
   resume,
   type SeenByHand,
 } from './operations/index.js'
-import { type AuditRun, ConfigurationError, type Finding, isId } from './protocol/index.js'
+import { type AuditRun, ConfigurationError, type Finding } from './protocol/index.js'
 import {
   type Approval,
   AuditReport,
@@ -131,11 +132,10 @@ export class Counterfoil<Tx = unknown> extends Engine<Tx> {
     return readFinding(this, id)
   }
 
-  /** The saved report of an audit; null where there is none. */
+  /** The saved report of an audit of this namespace; null where there is none. */
   async auditReport(runId: string): Promise<AuditReport | null> {
-    if (!isId(runId)) return null
     const { audits } = journalOf(this)
-    const run = (await audits?.run(runId)) ?? null
+    const run = audits === null ? null : await readAudit(this, runId)
     return audits === null || run === null ? null : new AuditReport(audits, run)
   }
 

@@ -1,4 +1,4 @@
-import type { Change, Evidence, ForcedResolution, Journal, LookUpAnswer, Seen } from '../protocol/index.js'
+import type { Change, EffectName, Evidence, ForcedResolution, Journal, LookUpAnswer, Seen } from '../protocol/index.js'
 import { amountOf, type Compensated, type Compensator, type Undoing } from './compensate.js'
 import type { Context } from './context.js'
 import type { Core } from './core.js'
@@ -13,6 +13,8 @@ import { lookUp, settleByEvidence, writeUnheld } from './evidence.js'
 export class AuditedEffect<Tx> {
   readonly context: Context<Tx>
   readonly effect: RuntimeEffect<Tx>
+  /** What the journal knows it by. */
+  readonly name: EffectName
   /** How much an executed entry moved, by its provider. */
   readonly amountOf = amountOf
   readonly #core: Core<Tx>
@@ -21,6 +23,7 @@ export class AuditedEffect<Tx> {
   constructor(core: Core<Tx>, compensator: Compensator<Tx>, effect: RuntimeEffect<Tx>) {
     this.context = core.context
     this.effect = effect
+    this.name = { namespace: core.context.namespace, effect: effect.name }
     this.#core = core
     this.#compensator = compensator
   }

@@ -60,7 +60,7 @@ export async function listFindings<Tx>(
   const behind = after?.id ?? null
   const only = kinds === undefined ? {} : { kinds }
   if (runId === undefined) return store.findings({ effects, ...only, statuses: statuses ?? WAITING }, behind, limit)
-  await checkRun(store, runId, effects)
+  checkRun(await readAudit(counterfoil, runId), runId, effects)
   return store.findings({ runId, ...only, ...(statuses === undefined ? {} : { statuses }) }, behind, limit)
 }
 
@@ -69,6 +69,13 @@ export async function readFinding<Tx>(counterfoil: Counterfoil<Tx>, id: string):
   if (!isId(id)) return null
   const finding = await storeOf(counterfoil).finding(id)
   return finding?.namespace === internalsOf(counterfoil).core.context.namespace ? finding : null
+}
+
+/** Reads one audit of this Counterfoil's namespace; null where there is none. */
+export async function readAudit<Tx>(counterfoil: Counterfoil<Tx>, runId: string): Promise<AuditRun | null> {
+  if (!isId(runId)) return null
+  const run = await storeOf(counterfoil).run(runId)
+  return run?.namespace === internalsOf(counterfoil).core.context.namespace ? run : null
 }
 
 function storeOf<Tx>(counterfoil: Counterfoil<Tx>): AuditStore {
@@ -82,9 +89,8 @@ function namesOf<Tx>(counterfoil: Counterfoil<Tx>, effect: RuntimeEffect<Tx> | s
 }
 
 /** An audit that is not there would look like one that found nothing. */
-async function checkRun(store: AuditStore, runId: string, effects: readonly EffectName[]): Promise<void> {
-  const run = isId(runId) ? await store.run(runId) : null
-  if (run !== null && effects.some((each) => each.namespace === run.namespace && each.effect === run.effect)) return
+function checkRun(run: AuditRun | null, runId: string, effects: readonly EffectName[]): void {
+  if (run !== null && effects.some(({ effect }) => effect === run.effect)) return
   const of = effects.length === 1 ? `of ${effects[0]?.effect}` : 'of the effects of this Counterfoil'
   throw new ConfigurationError(`There is no audit ${runId} ${of}.`)
 }

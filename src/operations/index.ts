@@ -1,4 +1,4 @@
-export { type AuditsOptions, type FindingsOptions, listAudits, listFindings, readFinding } from './audits.js'
+export { type AuditsOptions, type FindingsOptions, listAudits, listFindings, readAudit, readFinding } from './audits.js'
 export type { ByPerson, Unchanged } from './by-person.js'
 export { type EffectAddress, type EffectEntry, nameOf, readEntry } from './entry.js'
 export { listParked, type ParkedEffect, type ParkedOptions } from './parked.js'

@@ -255,10 +255,7 @@ function isAnswer<Tx>(of: AuditOf<Tx>, run: AuditRun, known: string | null): boo
 }
 
 async function latestRun<Tx>(of: AuditOf<Tx>): Promise<AuditRun | null> {
-  return (
-    (await of.store.runs([{ namespace: of.audited.context.namespace, effect: of.audited.effect.name }], null, 1))[0] ??
-    null
-  )
+  return (await of.store.runs([of.audited.name], null, 1))[0] ?? null
 }
 
 function reportOf(store: AuditStore, run: AuditRun): AuditReport {

@@ -101,6 +101,7 @@ describe('a finding', () => {
     const { id, firstRunId: runId } = await found(world)
     expect(await other.counterfoil.finding(id)).toBeNull()
     expect(await other.counterfoil.findings()).toEqual([])
+    expect(await other.counterfoil.auditReport(runId)).toBeNull()
     const errors = await Promise.all(
       [
         other.counterfoil.approveFinding(id, { actor: 'ada' }),

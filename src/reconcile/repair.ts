@@ -30,11 +30,7 @@ export type Asked = { readonly code: string; readonly message: string } | null
 
 /** Undoes what a person has approved, of this effect, whichever audit found it. */
 export async function repairApproved<Tx>(of: RepairingOf<Tx>): Promise<void> {
-  const { context, effect } = of.audited
-  const among = {
-    effects: [{ namespace: context.namespace, effect: effect.name }],
-    statuses: ['approved'],
-  } as const
+  const among = { effects: [of.audited.name], statuses: ['approved'] } as const
   let after: string | null = null
   for (;;) {
     const page: readonly Finding[] = await of.store.findings(among, after, PAGE_ROWS)

@@ -74,12 +74,7 @@ async function run<Tx>(
 
 /** Whether the audit of that time was carried out, by whomever. */
 async function isDone<Tx>(audited: AuditedEffect<Tx>, dueAtMs: number): Promise<boolean> {
-  const runs = await auditsOf(audited).runs(
-    [{ namespace: audited.context.namespace, effect: audited.effect.name }],
-    null,
-    1,
-  )
-  const [latest] = runs
+  const [latest] = await auditsOf(audited).runs([audited.name], null, 1)
   return latest !== undefined && latest.endedAtMs !== null && latest.dueAtMs !== null && latest.dueAtMs >= dueAtMs
 }
 
