@@ -1,8 +1,14 @@
 import { EffectInDoubt, EffectNotBegun, type Entry, hasAnswer, JournalError } from '../protocol/index.js'
+import type { Deadline, Deadlines, Due } from '../system/index.js'
 import { answerOf } from './answer.js'
 import { identityOf } from './context.js'
 import type { Drive, Waiting } from './drive.js'
-import type { Patience } from './patience.js'
+
+/** How one caller waits. */
+export interface Waits {
+  readonly waitMs: number
+  readonly signal: AbortSignal | undefined
+}
 
 /** The two ends of the promise that a caller was given. */
 export interface Answering {
@@ -16,44 +22,51 @@ export interface Answering {
  * Every effect comes through here, so it is no race of a promise of the drive's against the time: what those hold waits
  * with each effect, and is copied by each collection of garbage.
  */
-export class Caller<Tx> implements Waiting {
+export class Caller<Tx> implements Waiting, Due {
   readonly #drive: Drive<Tx>
   readonly #answering: Answering
+  readonly #deadlines: Deadlines
+  readonly #deadline: Deadline
   readonly #signal: AbortSignal | undefined
-  readonly #giveUp = (): void => {
-    this.#leave()
+  readonly #onAbort: (() => void) | null = null
+
+  constructor(drive: Drive<Tx>, deadlines: Deadlines, { waitMs, signal }: Waits, answering: Answering) {
+    this.#drive = drive
+    this.#answering = answering
+    this.#deadlines = deadlines
+    this.#deadline = deadlines.after(waitMs, this)
+    this.#signal = signal
+    drive.enter(this)
+    if (signal === undefined) return
+    this.#onAbort = () => this.onDue()
+    if (signal.aborted) this.onDue()
+    else signal.addEventListener('abort', this.#onAbort)
+  }
+
+  /** The drive has come to rest, with the entry as it then stands. */
+  end(entry: Entry): void {
+    this.#waitNoMore()
+    this.#answer(entry)
+  }
+
+  fail(error: unknown): void {
+    this.#waitNoMore()
+    this.#answering.reject(error)
+  }
+
+  /** He waits no longer: his time is over, or he has been called off. */
+  onDue(): void {
+    this.#waitNoMore()
+    this.#drive.leave(this)
     const { lastSeen } = this.#drive
     // The outcome may be known though the `settled` handler is still running.
     if (lastSeen !== null && hasAnswer(lastSeen.state)) this.#answer(lastSeen)
     else this.#answering.reject(timedOut(this.#drive, this.#signal))
   }
-  readonly #cancel: () => void
 
-  constructor(drive: Drive<Tx>, { clock, delayMs, signal }: Patience, answering: Answering) {
-    this.#drive = drive
-    this.#answering = answering
-    this.#signal = signal
-    this.#cancel = clock.schedule(delayMs, this.#giveUp, 'keep-alive')
-    drive.enter(this)
-    if (signal?.aborted) this.#giveUp()
-    else signal?.addEventListener('abort', this.#giveUp)
-  }
-
-  /** The drive has come to rest, with the entry as it then stands. */
-  end(entry: Entry): void {
-    this.#leave()
-    this.#answer(entry)
-  }
-
-  fail(error: unknown): void {
-    this.#leave()
-    this.#answering.reject(error)
-  }
-
-  #leave(): void {
-    this.#cancel()
-    this.#signal?.removeEventListener('abort', this.#giveUp)
-    this.#drive.leave(this)
+  #waitNoMore(): void {
+    this.#deadlines.remove(this.#deadline)
+    if (this.#onAbort !== null) this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 
   #answer(entry: Entry): void {

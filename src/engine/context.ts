@@ -1,6 +1,6 @@
 import type { EffectIdentity, Entry, Journal, LeaseService, Reason, Seen } from '../protocol/index.js'
 import type { Retention } from '../retention/index.js'
-import type { Clock, Randomness } from '../system/index.js'
+import type { Clock, Deadlines, Randomness } from '../system/index.js'
 import type { RuntimeEffect } from './effect.js'
 import type { Guards } from './guards/index.js'
 
@@ -29,6 +29,8 @@ export interface Context<Tx> {
   /** Names this engine among all processes; part of every claim. */
   readonly owner: string
   readonly clock: Clock
+  /** Of callers, and of calls to services. */
+  readonly deadlines: Deadlines
   readonly randomness: Randomness
   readonly hooks: Hooks
   /** The longest that a `settled` handler may run. */

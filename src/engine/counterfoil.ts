@@ -8,7 +8,7 @@ import {
   toMs,
 } from '../protocol/index.js'
 import { type RetentionOptions, retentionOf } from '../retention/index.js'
-import { type Clock, type Keeper, type Randomness, realClock, realRandomness } from '../system/index.js'
+import { type Clock, Deadlines, type Keeper, type Randomness, realClock, realRandomness } from '../system/index.js'
 import type { LeaseOptions } from './acquire-lease.js'
 import { Caller } from './caller.js'
 import { type Compensated, type CompensateOptions, Compensator } from './compensate.js'
@@ -134,6 +134,7 @@ export class Counterfoil<Tx = unknown> {
       namespace,
       owner: randomness.token(),
       clock,
+      deadlines: new Deadlines(clock),
       randomness,
       hooks: options.hooks ?? {},
       settledTimeoutMs,
@@ -214,16 +215,18 @@ export class Counterfoil<Tx = unknown> {
     // What is thrown in here rejects it.
     return new Promise((resolve, reject) => {
       this.#known(effect)
-      const { clock, namespace } = this.#core.context
-      const delayMs = options.wait === undefined ? DEFAULT_WAIT_MS : toMs(options.wait, 'wait')
-      const patience = { clock, delayMs, signal: options.signal }
+      const { context } = this.#core
+      const waits = {
+        waitMs: options.wait === undefined ? DEFAULT_WAIT_MS : toMs(options.wait, 'wait'),
+        signal: options.signal,
+      }
       const generation = checkGeneration(options.generation)
       const joins = options.joins === true
       const enter = (prepared: Prepared): void => {
         const drive = this.#drives.for({ effect, prepared, generation, joins })
-        new Caller(drive, patience, { resolve, reject })
+        new Caller(drive, context.deadlines, waits, { resolve, reject })
       }
-      const preparing = prepare(effect, namespace, input, generation ?? 1)
+      const preparing = prepare(effect, context.namespace, input, generation ?? 1)
       if (preparing instanceof Promise) preparing.then(enter).catch(reject)
       else enter(preparing)
     })

@@ -53,7 +53,8 @@ export class Drive<Tx> {
   /** Its owner is this drive's alone, so that a lease whose grant was lost on the way can be recognised. */
   readonly #terms: ClaimTerms
   readonly #onEnd: () => void
-  readonly #callers = new Set<Waiting>()
+  /** Nearly always it is one. */
+  #callers: Waiting[] = []
   /** How the entry stood when it was last seen; null until the journal has told that it knows of it. */
   lastSeen: Entry | null = null
   /** It waits for others of this process, and the journal has not been asked for anything. */
@@ -89,13 +90,17 @@ export class Drive<Tx> {
   }
 
   enter(caller: Waiting): void {
-    this.#callers.add(caller)
+    // A list that is pushed to has room for sixteen more.
+    if (this.#callers.length === 0) this.#callers = [caller]
+    else this.#callers.push(caller)
   }
 
+  /** One who has not been told leaves. */
   leave(caller: Waiting): void {
-    this.#callers.delete(caller)
+    const place = this.#callers.indexOf(caller)
+    if (place !== -1) this.#callers.splice(place, 1)
     // What is due in an hour must not be looked for until then, and taken, for nobody.
-    if (this.#callers.size === 0) this.#wait?.abort()
+    if (this.#callers.length === 0) this.#wait?.abort()
   }
 
   /** The journal is known to have the entry: whatever becomes of this process, somebody goes on with it. */
@@ -110,7 +115,7 @@ export class Drive<Tx> {
     try {
       if (!slots.takeIfFree()) {
         await slots.take()
-        if (this.#callers.size === 0) {
+        if (this.#callers.length === 0) {
           // Whoever has left was told that nothing would be sent.
           slots.give()
           this.#onEnd()
@@ -133,7 +138,7 @@ export class Drive<Tx> {
       }
       for (;;) {
         this.lastSeen = seen.entry
-        if (hasAnswer(seen.entry.state) || this.#callers.size === 0) break
+        if (hasAnswer(seen.entry.state) || this.#callers.length === 0) break
         seen = await this.#step(seen)
       }
       if (this.#settlement !== null) await this.#settled(this.#settlement)
@@ -149,7 +154,7 @@ export class Drive<Tx> {
   /** Making its tables takes a journal longer than many a call may, so that no clock runs meanwhile. */
   async #untilPrepared(): Promise<void> {
     await this.#untilAnswered(() => this.#core.prepare())
-    if (this.#callers.size === 0) throw new JournalError('Nobody has waited for the journal to be ready.')
+    if (this.#callers.length === 0) throw new JournalError('Nobody has waited for the journal to be ready.')
   }
 
   /** Carries what this drive has begun, at once, and looks whether it may join what others have. */
@@ -215,7 +220,7 @@ export class Drive<Tx> {
       this.#wait = null
       if (changed !== null) return changed
     }
-    return this.#core.slots.use(async () => (this.#callers.size === 0 ? seen : this.#takeInTurn(entry)))
+    return this.#core.slots.use(async () => (this.#callers.length === 0 ? seen : this.#takeInTurn(entry)))
   }
 
   /** A first call waits for nobody; a repeated one comes when the service has said that it may (Retry-After). */
@@ -310,10 +315,10 @@ export class Drive<Tx> {
       if (!isTransient(error)) throw error
       this.trouble = error
       if (what === 'lease') this.#lostAskMs ??= this.#askedAtMs
-      if (this.#callers.size === 0) throw error
+      if (this.#callers.length === 0) throw error
       await clock.sleep(backoffMs(randomness, tries, JOURNAL_RETRY))
       // Nobody waits any more: nothing new is begun for those who have left.
-      if (this.#callers.size === 0) throw error
+      if (this.#callers.length === 0) throw error
       if (what === 'lease') this.#askedAtMs = clock.monotonicMs()
       try {
         const answer = await ask()

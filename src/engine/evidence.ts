@@ -51,14 +51,14 @@ export async function announce<Tx>(core: Core<Tx>, after: Seen): Promise<void> {
 
 /** Asks the service for an entry's reference, without any right to act on the entry; null where it cannot be asked. */
 export async function lookUp<Tx>(core: Core<Tx>, effect: RuntimeEffect<Tx>, seen: Seen): Promise<LookUpAnswer | null> {
-  const { clock } = core.context
+  const { clock, deadlines } = core.context
   const lag = findLagOf(effect.capabilities)
   if (lag === null) return null
   const { entry, nowMs } = seen
   const deadlineMs = clock.monotonicMs() + effect.capabilities.limits.timeoutMs
   const input = await readInput(effect, entry.input)
   const permit = core.context.guards.of(effect).begin(entry.id)
-  const { result } = await find(effect, entry, input, { clock, deadlineMs, permit })
+  const { result } = await find(effect, entry, input, { clock, deadlines, deadlineMs, permit })
   // `nowMs` is from before the question, so that an absence is never believed too early.
   const proven = result.kind === 'absent' && nowMs > (entry.lastDeadlineAtMs ?? nowMs) + lag.settlesWithinMs
   return { result, proven }

@@ -70,11 +70,11 @@ export class Holder<Tx> {
   }
 
   #callWith({ entry, askedAtMs }: Held, input: Readable): Promise<Seen | null> {
-    const { clock } = this.#context
+    const { clock, deadlines } = this.#context
     const deadlineMs = askedAtMs + this.#effect.capabilities.limits.timeoutMs
     const permit = this.#takePermit(entry)
     const call = input.ok
-      ? execute(this.#effect, entry, input.value, { clock, deadlineMs, permit })
+      ? execute(this.#effect, entry, input.value, { clock, deadlines, deadlineMs, permit })
       : Promise.resolve(notMade(unreadable(input.error)))
     return call.then((end) => {
       permit.giveBack()
@@ -135,12 +135,17 @@ export class Holder<Tx> {
   }
 
   async #find({ entry, nowMs, askedAtMs, keepsLimits }: Held, step: FindStep): Promise<Seen | null> {
-    const { clock } = this.#context
+    const { clock, deadlines } = this.#context
     const { limits } = this.#effect.capabilities
     const input = await this.#input(entry)
     const permit = this.#takePermit(entry)
     const { result, news, pauseMs } = input.ok
-      ? await find(this.#effect, entry, input.value, { clock, deadlineMs: askedAtMs + limits.timeoutMs, permit })
+      ? await find(this.#effect, entry, input.value, {
+          clock,
+          deadlines,
+          deadlineMs: askedAtMs + limits.timeoutMs,
+          permit,
+        })
       : notAsked(reasonOfError(input.error))
     permit.giveBack()
     const uncounted = !countsAgainstEntry(news, permit.begunInOutage)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import {
   entryId,
@@ -34,7 +35,6 @@ interface Checked {
 export class Prepared {
   readonly #checked: Checked
   #intent: Intent | null = null
-  #text: string | null = null
 
   constructor(checked: Checked) {
     this.#checked = checked
@@ -56,12 +56,8 @@ export class Prepared {
 
   /** Whether another of the same key and generation is the same effect, and no reuse of its key (P7). */
   isSameAs(other: Prepared): boolean {
-    return this.#asText() === other.#asText() || this.intent.fingerprint === other.intent.fingerprint
-  }
-
-  #asText(): string {
-    this.#text ??= JSON.stringify(this.#checked.identifying)
-    return this.#text
+    // What this asks is whether their fingerprints are the same, without working them out.
+    return isDeepStrictEqual(this.#checked.identifying, other.#checked.identifying)
   }
 }
 

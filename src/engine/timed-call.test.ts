@@ -2,8 +2,11 @@ import { expect, test } from 'vitest'
 import { begin } from '../protocol/claim.js'
 import type { Call } from '../protocol/index.js'
 import { intent, NOW, TERMS } from '../protocol/samples.fixture.js'
+import { Deadlines } from '../system/index.js'
 import { TimedCall } from './timed-call.js'
 import { VirtualClock } from './virtual-clock.fixture.js'
+
+const timesOf = (clock: VirtualClock) => ({ clock, deadlines: new Deadlines(clock) })
 
 const wrappings: readonly (readonly [string, (call: Call) => Call])[] = [
   ['as it is', (call) => call],
@@ -14,7 +17,10 @@ const wrappings: readonly (readonly [string, (call: Call) => Call])[] = [
 
 test.each(wrappings)('a call that is passed on %s keeps its deadline and its signal', (_how, wrap) => {
   const clock = new VirtualClock()
-  const call = new TimedCall(begin(intent(), TERMS, NOW), { clock, deadlineMs: clock.monotonicMs() + 1_000 })
+  const call = new TimedCall(begin(intent(), TERMS, NOW), {
+    ...timesOf(clock),
+    deadlineMs: clock.monotonicMs() + 1_000,
+  })
   const { signal, remainingMs, reference } = wrap(call)
   expect(remainingMs()).toBe(1_000)
   expect(reference).toBe(intent().reference)
@@ -25,7 +31,7 @@ test.each(wrappings)(
   'a process that is woken past the deadline finds the signal of a call %s aborted',
   (_how, wrap) => {
     const clock = new VirtualClock()
-    const call = new TimedCall(begin(intent(), TERMS, NOW), { clock, deadlineMs: clock.monotonicMs() })
+    const call = new TimedCall(begin(intent(), TERMS, NOW), { ...timesOf(clock), deadlineMs: clock.monotonicMs() })
     expect(wrap(call).signal.aborted).toBe(true)
   },
 )

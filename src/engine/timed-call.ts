@@ -1,5 +1,5 @@
 import type { Call, Entry, JournalTime } from '../protocol/index.js'
-import type { Clock } from '../system/index.js'
+import type { Clock, Deadline, Deadlines, Due } from '../system/index.js'
 
 /** How the provider's code ended. */
 export type Ended = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
@@ -15,15 +15,16 @@ const ABORT_GRACE_MS = 250
 /** How long a call may take. */
 export interface CallTime {
   readonly clock: Clock
+  readonly deadlines: Deadlines
   /** On the monotonic clock. */
   readonly deadlineMs: number
 }
 
 /**
- * A call to the service as the provider's code sees it, with one timer, and a signal only for who asks for one: every
- * effect comes through here.
+ * A call to the service as the provider's code sees it, with a signal only for who asks for one: every effect comes
+ * through here.
  */
-export class TimedCall implements Call {
+export class TimedCall implements Call, Due {
   /**
    * A property of each call's own, which a copy of it (`{ ...call }`) takes along, unlike a getter of the class; and
    * one getter for all, unlike that of an object literal, which V8 makes anew for each call, with a shape of its own.
@@ -48,13 +49,15 @@ export class TimedCall implements Call {
   readonly [SELF]: TimedCall = this
   /** No method: a provider may take it out of the call. */
   readonly remainingMs: () => number
-  readonly #clock: Clock
+  readonly #deadlines: Deadlines
+  readonly #deadlineMs: number
   #onEnd: ((ended: Ended | typeof ABANDONED) => void) | null = null
-  #cancel: (() => void) | null = null
+  #deadline: Deadline | null = null
   #controller: AbortController | null = null
   #isOver = false
+  #isInGrace = false
 
-  constructor(entry: Entry, { clock, deadlineMs }: CallTime) {
+  constructor(entry: Entry, { clock, deadlines, deadlineMs }: CallTime) {
     this.reference = entry.reference
     this.key = entry.key
     this.generation = entry.generation
@@ -64,7 +67,8 @@ export class TimedCall implements Call {
     this.firstSentAtMs = entry.firstSentAtMs
     this.lastDeadlineAtMs = entry.lastDeadlineAtMs
     this.remainingMs = () => Math.max(0, deadlineMs - clock.monotonicMs())
-    this.#clock = clock
+    this.#deadlines = deadlines
+    this.#deadlineMs = deadlineMs
     Object.defineProperty(this, 'signal', TimedCall.#signal)
   }
 
@@ -74,7 +78,7 @@ export class TimedCall implements Call {
    */
   make(send: (call: Call) => Promise<unknown>, onEnd: (ended: Ended | typeof ABANDONED) => void): void {
     this.#onEnd = onEnd
-    this.#cancel = this.#clock.schedule(this.remainingMs(), () => this.#onDeadline(), 'keep-alive')
+    this.#deadline = this.#deadlines.at(this.#deadlineMs, this)
     sent(send, this).then(
       (value) => this.#end({ ok: true, value }),
       (error: unknown) => this.#end({ ok: false, error }),
@@ -89,16 +93,22 @@ export class TimedCall implements Call {
     return this.#controller.signal
   }
 
-  #onDeadline(): void {
+  /** The deadline has come, or what it leaves the provider's code to stop in is over. */
+  onDue(): void {
+    if (this.#isInGrace) {
+      this.#end(ABANDONED)
+      return
+    }
+    this.#isInGrace = true
     this.#abort()
-    this.#cancel = this.#clock.schedule(ABORT_GRACE_MS, () => this.#end(ABANDONED), 'keep-alive')
+    this.#deadline = this.#deadlines.after(ABORT_GRACE_MS, this)
   }
 
   #end(ended: Ended | typeof ABANDONED): void {
     const onEnd = this.#onEnd
     if (onEnd === null) return
     this.#onEnd = null
-    this.#cancel?.()
+    if (this.#deadline !== null) this.#deadlines.remove(this.#deadline)
     onEnd(ended)
   }
 
