@@ -17,12 +17,13 @@ import { usualRows } from './0011-usual-rows.js'
 import { parked } from './0012-parked.js'
 import { lean } from './0013-lean.js'
 import { findingsListed } from './0014-findings-listed.js'
+import { vouched } from './0015-vouched.js'
 import type { Migration } from './migration.js'
 
 /** All steps, in order; their versions are 1, 2, 3, … */
 export const MIGRATIONS: readonly Migration[] = [
   ...[entries, leases, compensations, audits, inbox, called, oneCheck, compact, deadSettlements, turns, usualRows],
-  ...[parked, lean, findingsListed],
+  ...[parked, lean, findingsListed, vouched],
 ]
 
 /** Several processes may start at once: those that lose the race to create the schema try again. */

@@ -1,5 +1,6 @@
 import { changed, changedOne, NOW } from '../row.js'
 import { jsonList, type QuotedSchema, type StatementFor } from '../statement.js'
+import { areNames, type Names, vouchedIf } from './vouched.js'
 
 /**
  * A condition that is always true and, told a time, first sees to it that the statement waits no longer than that for
@@ -8,6 +9,29 @@ import { jsonList, type QuotedSchema, type StatementFor } from '../statement.js'
  */
 function patient(parameter: string): string {
   return `(SELECT CASE WHEN ${parameter}::text IS NULL THEN '' ELSE set_config('lock_timeout', ${parameter}, true) END) IS NOT NULL`
+}
+
+const NAMES_OF_MANY: Names = {
+  namespace: '($9::text[])[i.kind]',
+  effect: '($10::text[])[i.kind]',
+  key: 'i.key',
+  reference: 'i.reference',
+  fingerprint: 'i.fingerprint',
+  generation: '($11::integer[])[i.kind]',
+}
+
+const NAMES_OF_ONE: Names = {
+  namespace: '$8::text',
+  effect: '$9::text',
+  key: '$2::text',
+  reference: '$3::text',
+  fingerprint: '$5::text',
+  generation: '$10::integer',
+}
+
+/** What a new entry with a call under way needs besides its names: no rule speaks of the rest. */
+function isCalled(names: Names, needed: readonly string[]): string {
+  return `${areNames(names)} AND num_nulls(${needed.join(', ')}) = 0`
 }
 
 /** The two parts of `beginEntries`: the row of the batch, and the entries, of which `created` has the ids. */
@@ -19,7 +43,8 @@ export function beginning(schema: QuotedSchema): string {
 ), created AS (
   INSERT INTO ${schema}.entries AS e (
     id, key, reference, input, fingerprint, group_key, namespace, effect, generation,
-    state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
+    state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at,
+    vouched_at
   )
   SELECT
     i.id, i.key, i.reference, i.input, i.fingerprint, i.group_key,
@@ -30,7 +55,8 @@ export function beginning(schema: QuotedSchema): string {
     ${NOW},
     ${NOW} + ($14::double precision[])[i.kind] * interval '1 millisecond',
     CASE WHEN ($12::boolean[])[i.kind] THEN 'due' ELSE 'none' END,
-    ${NOW}, ${NOW}
+    ${NOW}, ${NOW},
+    ${vouchedIf(isCalled(NAMES_OF_MANY, ['i.input', 'i.owner', '($13::double precision[])[i.kind]', '($14::double precision[])[i.kind]']))}
   FROM unnest(
     $1::uuid[], $2::text[], $3::text[], ${jsonList('$4')}, $5::text[], $6::text[], $7::text[], $8::integer[]
   ) AS i (id, key, reference, input, fingerprint, group_key, owner, kind)
@@ -53,7 +79,7 @@ export function beginning(schema: QuotedSchema): string {
  * By subscript, not by a join with the kinds: rows have to be written in the order given.
  */
 export const beginEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_6',
+  name: 'counterfoil_begin_7',
   text: `
 WITH ${beginning(schema)}
 ${changed('created', '$1')}`,
@@ -68,7 +94,7 @@ ${changed('created', '$1')}`,
  * id of the batch, and $15 how long to wait for anybody. The row as above; none where there is such an entry already.
  */
 export const beginEntry: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_one_4',
+  name: 'counterfoil_begin_one_5',
   text: `
 WITH batch AS (
   INSERT INTO ${schema}.batches (id, due_at, ids)
@@ -77,7 +103,8 @@ WITH batch AS (
 )
 INSERT INTO ${schema}.entries AS e (
   id, key, reference, input, fingerprint, group_key, namespace, effect, generation,
-  state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at
+  state, fence, owner, lease_until, attempts, first_sent_at, last_deadline_at, settlement, created_at, updated_at,
+  vouched_at
 ) SELECT
   $1::uuid, $2::text, $3::text, $4::json, $5::text, $6::text, $8::text, $9::text, $10::integer,
   'executing', 1, $7::text,
@@ -86,11 +113,30 @@ INSERT INTO ${schema}.entries AS e (
   ${NOW},
   ${NOW} + $13::double precision * interval '1 millisecond',
   CASE WHEN $11::boolean THEN 'due' ELSE 'none' END,
-  ${NOW}, ${NOW}
+  ${NOW}, ${NOW},
+  ${vouchedIf(isCalled(NAMES_OF_ONE, ['$4::json', '$7::text', '$12::double precision', '$13::double precision']))}
 WHERE ${patient('$15')}
 ON CONFLICT (id) DO NOTHING
 RETURNING ${changedOne()}`,
 })
+
+const NAMES_OF_ENQUEUED: Names = {
+  namespace: 'i.namespace',
+  effect: 'i.effect',
+  key: 'i.key',
+  reference: 'i.reference',
+  fingerprint: 'i.fingerprint',
+  generation: 'i.generation',
+}
+
+const NAMES_OF_ENQUEUED_ONE: Names = {
+  namespace: '$2::text',
+  effect: '$3::text',
+  key: '$4::text',
+  reference: '$6::text',
+  fingerprint: '$8::text',
+  generation: '$5::integer',
+}
 
 /**
  * Creates entries that wait for a dispatcher (protocol `enqueue`), in the caller's transaction.
@@ -101,12 +147,12 @@ RETURNING ${changedOne()}`,
  * A returned row is the id of an entry that this statement created. They wake once the transaction has committed.
  */
 export const enqueueEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_enqueue_3',
+  name: 'counterfoil_enqueue_4',
   text: `
 WITH created AS (
   INSERT INTO ${schema}.entries AS e (
     id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key, group_key,
-    state, fence, due_at, attempts, settlement, created_at, updated_at, position
+    state, fence, due_at, attempts, settlement, created_at, updated_at, position, vouched_at
   )
   SELECT
     i.id, i.namespace, i.effect, i.key, i.generation, i.reference, i.input, i.fingerprint, i.serialize_key, i.group_key,
@@ -118,7 +164,8 @@ WITH created AS (
     ),
     0,
     CASE WHEN i.has_handler THEN 'due' ELSE 'none' END,
-    ${NOW}, ${NOW}, i.position
+    ${NOW}, ${NOW}, i.position,
+    ${vouchedIf(`${areNames(NAMES_OF_ENQUEUED)} AND i.input IS NOT NULL`)}
   FROM unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::json[], $8::text[], $9::text[],
     $10::text[], $11::boolean[], $12::double precision[], $13::double precision[], $14::integer[]
@@ -143,11 +190,11 @@ FROM created AS c CROSS JOIN (SELECT $15::text AS channel) AS w`,
  * from now, $14 place in the caller's order, $15 the channel. The row as above; none where there is such an entry already.
  */
 export const enqueueEntry: StatementFor = (schema) => ({
-  name: 'counterfoil_enqueue_one_1',
+  name: 'counterfoil_enqueue_one_2',
   text: `
 INSERT INTO ${schema}.entries AS e (
   id, namespace, effect, key, generation, reference, input, fingerprint, serialize_key, group_key,
-  state, fence, due_at, attempts, settlement, created_at, updated_at, position
+  state, fence, due_at, attempts, settlement, created_at, updated_at, position, vouched_at
 ) VALUES (
   $1::uuid, $2::text, $3::text, $4::text, $5::integer, $6::text, $7::json, $8::text, $9::text, $10::text,
   'pending', 0,
@@ -158,7 +205,8 @@ INSERT INTO ${schema}.entries AS e (
   ),
   0,
   CASE WHEN $11::boolean THEN 'due' ELSE 'none' END,
-  ${NOW}, ${NOW}, $14::integer
+  ${NOW}, ${NOW}, $14::integer,
+  ${vouchedIf(`${areNames(NAMES_OF_ENQUEUED_ONE)} AND $7::json IS NOT NULL`)}
 )
 ON CONFLICT (id) DO NOTHING
 RETURNING e.id::text AS id, CASE WHEN $15::text IS NOT NULL THEN pg_notify($15::text, e.id::text)::text END AS told`,

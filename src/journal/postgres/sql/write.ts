@@ -1,5 +1,6 @@
 import { changed, changedOne, NOW, parkedAt } from '../row.js'
 import { expectFew, jsonList, type QuotedSchema, type StatementFor } from '../statement.js'
+import { vouchedIf } from './vouched.js'
 
 /** Wakes whoever waits for the entry at alias `e`. */
 function told(channel: string): string {
@@ -62,7 +63,10 @@ WITH changed AS (
 ${changed('changed', '$1')}`,
 })
 
-/** What `writeSuccesses` sets, from a receipt and an external id. */
+/**
+ * What `writeSuccesses` sets, from a receipt and an external id. It vouches for the row, which kept the rules before: what
+ * they say of one that has succeeded is set here, but for its input.
+ */
 function succeeded(receipt: string, externalId: string): string {
   return `
   state = 'succeeded',
@@ -81,6 +85,7 @@ function succeeded(receipt: string, externalId: string): string {
   external_id = ${externalId},
   reason = NULL,
   settlement = 'none',
+  vouched_at = ${vouchedIf('e.input IS NOT NULL')},
   updated_at = ${NOW}`
 }
 
@@ -107,7 +112,7 @@ export function succeeding(schema: QuotedSchema, first = 1): string {
  * One row, as of `writeChanges`.
  */
 export const writeSuccesses: StatementFor = (schema) => ({
-  name: 'counterfoil_succeed_4',
+  name: 'counterfoil_succeed_5',
   text: `
 WITH ${succeeding(schema)}
 ${changed('changed', '$1')}`,
@@ -120,7 +125,7 @@ ${changed('changed', '$1')}`,
  * above; none where the holder is stale.
  */
 export const writeSuccess: StatementFor = (schema) => ({
-  name: 'counterfoil_succeed_one_3',
+  name: 'counterfoil_succeed_one_4',
   text: `
 UPDATE ${schema}.entries AS e SET ${succeeded('$4::json', '$5::text')}
 WHERE e.id = $1::uuid AND e.fence = $2::bigint AND e.owner = $3::text
