@@ -2,45 +2,48 @@ import { EffectInDoubt, EffectNotBegun, type Entry, hasAnswer, JournalError } fr
 import type { Deadline, Deadlines, Due } from '../system/index.js'
 import { answerOf } from './answer.js'
 import { identityOf } from './context.js'
-import type { Drive, Waiting } from './drive.js'
+import type { Drive, Waiting, Waits } from './drive.js'
 
-/** How one caller waits. */
-export interface Waits {
-  readonly waitMs: number
-  readonly signal: AbortSignal | undefined
-}
-
-/** The two ends of the promise that a caller was given. */
-export interface Answering {
-  resolve(answer: unknown): void
-  reject(error: unknown): void
-}
+/** Of its wait, a hundredth part: a caller may have the promise of one who came so much before him. */
+const SHARED_PART = 0.01
 
 /**
- * One who has asked for an effect: waits for its drive, no longer than he likes to, and is answered once.
+ * One who has asked for an effect, or several who asked at nearly one time: waits for its drive, no longer than he likes
+ * to, and is answered once.
  *
  * Every effect comes through here, so it is no race of a promise of the drive's against the time: what those hold waits
  * with each effect, and is copied by each collection of garbage.
  */
 export class Caller<Tx> implements Waiting, Due {
   readonly #drive: Drive<Tx>
-  readonly #answering: Answering
+  readonly #promised = promised()
   readonly #deadlines: Deadlines
   readonly #deadline: Deadline
-  readonly #signal: AbortSignal | undefined
+  readonly #waits: Waits
   readonly #onAbort: (() => void) | null = null
 
-  constructor(drive: Drive<Tx>, deadlines: Deadlines, { waitMs, signal }: Waits, answering: Answering) {
+  constructor(drive: Drive<Tx>, deadlines: Deadlines, waits: Waits) {
     this.#drive = drive
-    this.#answering = answering
     this.#deadlines = deadlines
-    this.#deadline = deadlines.after(waitMs, this)
-    this.#signal = signal
+    this.#deadline = deadlines.after(waits.waitMs, this)
+    this.#waits = waits
     drive.enter(this)
+    const { signal } = waits
     if (signal === undefined) return
     this.#onAbort = () => this.onDue()
     if (signal.aborted) this.onDue()
     else signal.addEventListener('abort', this.#onAbort)
+  }
+
+  /** What he was promised. */
+  get promise(): Promise<unknown> {
+    return this.#promised.promise
+  }
+
+  /** Whether one who asks now may have the same promise: nobody can call it off, and its time is as good as his own. */
+  isFor({ waitMs, signal }: Waits): boolean {
+    if (signal !== undefined || this.#waits.signal !== undefined || waitMs !== this.#waits.waitMs) return false
+    return this.#deadlines.leftMs(this.#deadline) >= waitMs * (1 - SHARED_PART)
   }
 
   /** The drive has come to rest, with the entry as it then stands. */
@@ -51,7 +54,7 @@ export class Caller<Tx> implements Waiting, Due {
 
   fail(error: unknown): void {
     this.#waitNoMore()
-    this.#answering.reject(error)
+    this.#promised.reject(error)
   }
 
   /** He waits no longer: his time is over, or he has been called off. */
@@ -61,22 +64,35 @@ export class Caller<Tx> implements Waiting, Due {
     const { lastSeen } = this.#drive
     // The outcome may be known though the `settled` handler is still running.
     if (lastSeen !== null && hasAnswer(lastSeen.state)) this.#answer(lastSeen)
-    else this.#answering.reject(timedOut(this.#drive, this.#signal))
+    else this.#promised.reject(timedOut(this.#drive, this.#waits.signal))
   }
 
   #waitNoMore(): void {
     this.#deadlines.remove(this.#deadline)
-    if (this.#onAbort !== null) this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort !== null) this.#waits.signal?.removeEventListener('abort', this.#onAbort)
   }
 
   #answer(entry: Entry): void {
     try {
-      this.#answering.resolve(answerOf(this.#drive.effect, entry))
+      this.#promised.resolve(answerOf(this.#drive.effect, entry))
     } catch (error) {
-      this.#answering.reject(error)
+      this.#promised.reject(error)
     }
   }
 }
+
+/** A promise with its two ends. */
+function promised() {
+  let resolve: (answer: unknown) => void = NOTHING
+  let reject: (error: unknown) => void = NOTHING
+  const promise = new Promise<unknown>((toResolve, toReject) => {
+    resolve = toResolve
+    reject = toReject
+  })
+  return { promise, resolve, reject }
+}
+
+const NOTHING = (): void => undefined
 
 function timedOut<Tx>(drive: Drive<Tx>, signal: AbortSignal | undefined): Error {
   const { lastSeen, trouble } = drive

@@ -70,7 +70,10 @@ export interface CounterfoilOptions<Tx> {
 
 /** How one caller waits. */
 export interface PerformOptions {
-  /** How long to wait for the outcome before `EffectInDoubt` is thrown; the effect goes on regardless. Default 60 s. */
+  /**
+   * How long to wait for the outcome before `EffectInDoubt` is thrown; the effect goes on regardless. Default 60 s. Who
+   * asks for what another waits for may share his promise, and so have up to a hundredth of it less.
+   */
   readonly wait?: Duration
   /** Stops the waiting, not the effect. */
   readonly signal?: AbortSignal
@@ -212,24 +215,21 @@ export class Counterfoil<Tx = unknown> {
     input: unknown,
     options: { readonly [Name in keyof PerformOptions]: PerformOptions[Name] | undefined } & { readonly joins?: true },
   ): Promise<unknown> {
-    // What is thrown in here rejects it.
-    return new Promise((resolve, reject) => {
+    try {
       this.#known(effect)
-      const { context } = this.#core
-      const waits = {
-        waitMs: options.wait === undefined ? DEFAULT_WAIT_MS : toMs(options.wait, 'wait'),
-        signal: options.signal,
-      }
+      const waitMs = options.wait === undefined ? DEFAULT_WAIT_MS : toMs(options.wait, 'wait')
+      const waits = { waitMs, signal: options.signal }
       const generation = checkGeneration(options.generation)
       const joins = options.joins === true
-      const enter = (prepared: Prepared): void => {
+      const ask = (prepared: Prepared): Promise<unknown> => {
         const drive = this.#drives.for({ effect, prepared, generation, joins })
-        new Caller(drive, context.deadlines, waits, { resolve, reject })
+        return drive.promised(waits) ?? new Caller(drive, this.#core.context.deadlines, waits).promise
       }
-      const preparing = prepare(effect, context.namespace, input, generation ?? 1)
-      if (preparing instanceof Promise) preparing.then(enter).catch(reject)
-      else enter(preparing)
-    })
+      const preparing = prepare(effect, this.#core.context.namespace, input, generation ?? 1)
+      return preparing instanceof Promise ? preparing.then(ask) : ask(preparing)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**

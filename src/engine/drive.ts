@@ -37,8 +37,16 @@ export interface DriveOrder<Tx> {
   readonly joins: boolean
 }
 
+/** How one who asks waits. */
+export interface Waits {
+  readonly waitMs: number
+  readonly signal: AbortSignal | undefined
+}
+
 /** One who waits for a drive, and is told once how it ended, unless he has left. */
 export interface Waiting {
+  readonly promise: Promise<unknown>
+  isFor(waits: Waits): boolean
   end(entry: Entry): void
   fail(error: unknown): void
 }
@@ -87,6 +95,12 @@ export class Drive<Tx> {
 
   get prepared(): Prepared {
     return this.#order.prepared
+  }
+
+  /** What one who waits was promised, where another who comes now may have the same. */
+  promised(waits: Waits): Promise<unknown> | null {
+    const newest = this.#callers.at(-1)
+    return newest?.isFor(waits) === true ? newest.promise : null
   }
 
   enter(caller: Waiting): void {

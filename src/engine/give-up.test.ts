@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryJournal } from '../journal/memory/index.js'
-import { EffectInDoubt, EffectNotBegun, type Entry, JournalError, NotExecuted } from '../protocol/index.js'
+import {
+  EffectInDoubt,
+  EffectNotBegun,
+  type Entry,
+  JournalError,
+  KeyReuseError,
+  NotExecuted,
+} from '../protocol/index.js'
 import { Counterfoil, type CounterfoilOptions, defineEffect } from './index.js'
 import { VirtualClock } from './virtual-clock.fixture.js'
 
@@ -54,7 +61,7 @@ function setUp(options: Partial<CounterfoilOptions<unknown>> = {}) {
     if (!(error instanceof EffectInDoubt) && !(error instanceof EffectNotBegun)) return expect.unreachable()
     return (await journal.read([error.identity.id]))[0]?.entry
   }
-  return { clock, journal, called, does, counterfoil, pay, answered, entryOf }
+  return { clock, journal, called, does, counterfoil, effect, pay, answered, entryOf }
 }
 
 describe('a caller who no longer waits', () => {
@@ -163,5 +170,53 @@ describe('an outcome that is known', () => {
     const { journal, pay, answered } = setUp()
     journal.write = async () => Promise.reject(new JournalError('No such text.', { refused: true }))
     expect(await answered(pay('o1', HOUR), SECOND)).toBeInstanceOf(EffectInDoubt)
+  })
+})
+
+describe('callers of one key at nearly one time', () => {
+  function setUpHanging() {
+    const all = setUp()
+    let release = (): void => undefined
+    all.does.set('o1', () => new Promise((resolve) => (release = resolve)))
+    return { ...all, release: () => release() }
+  }
+
+  it('share a promise where they wait alike, and have one of their own where not', async () => {
+    const { clock, counterfoil, effect, release } = setUpHanging()
+    const ask = (wait: number, signal?: AbortSignal) =>
+      counterfoil.perform(effect, { id: 'o1' }, { wait, ...(signal === undefined ? {} : { signal }) })
+    const first = ask(HOUR)
+    expect(ask(HOUR)).toBe(first)
+    expect(ask(2 * HOUR)).not.toBe(first)
+    expect(ask(HOUR, new AbortController().signal)).not.toBe(first)
+    await clock.pass(SECOND)
+    release()
+    await clock.pass(SECOND)
+    await expect(first).resolves.toEqual({ id: 'o1' })
+  })
+
+  it('give up no more than a hundredth of their wait too early, and never too late', async () => {
+    const { clock, pay, release } = setUpHanging()
+    const gaveUpAtMs: number[] = []
+    const askAndNote = () => pay('o1', 1_000).then(() => gaveUpAtMs.push(clock.monotonicMs()))
+    for (const pauseMs of [0, 5, 5, 5]) {
+      await clock.pass(pauseMs)
+      void askAndNote()
+    }
+    await clock.pass(1_500)
+    expect(gaveUpAtMs).toEqual([1_000, 1_000, 1_000, 1_015])
+    release()
+  })
+
+  it('are each answered by what they asked for: another input is a reuse of the key', async () => {
+    const { clock, counterfoil, effect, release } = setUpHanging()
+    const first = counterfoil.perform(effect, { id: 'o1' })
+    const other = counterfoil.perform(effect, { id: 'o1', cents: 2 } as Order)
+    const refused = expect(other).rejects.toBeInstanceOf(KeyReuseError)
+    await clock.pass(SECOND)
+    release()
+    await clock.pass(SECOND)
+    await expect(first).resolves.toEqual({ id: 'o1' })
+    await refused
   })
 })

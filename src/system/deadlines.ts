@@ -59,6 +59,11 @@ export class Deadlines {
     return waiting
   }
 
+  /** How long until it comes; not above 0: it is over. */
+  leftMs(deadline: Deadline): number {
+    return deadline.atMs - this.#clock.monotonicMs()
+  }
+
   /** It is told nothing from now on; nothing happens where it has been told. */
   remove(deadline: Deadline): void {
     if (!(deadline instanceof Waiting) || deadline.place === NOWHERE) return
