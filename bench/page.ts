@@ -39,7 +39,7 @@ bare call (queues answer nobody, so they have none). Statements, commits and byt
 per effect; µs are CPU of the client's process and of the database's, per effect.`
 
 const CORRECTNESS = `A thousand keys, each asked for by ten callers at once, in one process and, where a system's callers may be in
-several, in two: more than 1,000 calls are double charges. And a worker killed by SIGKILL with 64 calls in flight that the
+several, in two: more than 1,000 calls are double charges. Answers a second are the median of up to five such bursts. And a worker killed by SIGKILL with 64 calls in flight that the
 service carries out: how many of the 64 are charged a second time.`
 
 const BOUNDS = `## Where the time goes
@@ -48,15 +48,15 @@ At saturation the processors are the bound, not the disk: the commits are shared
 effect costs is its client's and its database's CPU in the tables. \`npm run bench -- --systems counterfoil --callers 256
 --profile FOLDER\` writes CPU profiles of the client. In their order: system calls that send (to the service, mostly),
 collecting garbage, Node's HTTP client, and then our own: two statements' parameters, the hashes that name an effect,
-canonical JSON, the forms of an entry. The garbage is a large part of what the form by hand saves: V8 copies whatever waits with
-an effect under way, its entry, its deadlines, its promises, each time it collects. The rest is the fingerprint of the
-input, the fence and the owner, and in the database the check of every row against the rules of its state.
+canonical JSON, the forms of an entry. The garbage is a part of what the form by hand saves: V8 copies whatever waits
+with an effect under way, its entry, its promises, each time it collects. The rest is the fingerprint of the input, the
+fence and the owner, and in the database the wider row. (The check of every row against the rules of its state was
+much of the database's work; the statements of the happy path now check their rows in their own plans.)
 
 With one caller an effect is its two statements, one after the other: each waits for the disk and for its way through the
-server, which the columns of a row, the rules that it is checked against, and the note of what is under way make longer
-than that of the form by hand. Most of that is no work on the row: PostgreSQL makes a statement's expressions ready anew
-each time it runs, those of the check and of each index's condition too, and opens every index for an update that touches
-none. A batch shares that among its rows.
+server, which the columns of a row and the note of what is under way make longer than that of the form by hand. Most of
+that is no work on the row: PostgreSQL makes a statement's expressions ready anew each time it runs, those of each
+index's condition too, and opens every index for an update that touches none. A batch shares that among its rows.
 
 Between the two, with some dozen callers, nothing is busy: a profile shows the client idle for the most part. An effect
 lasts as long as three statements, the one that writes its intent, the one that is under way while its call is made, and
@@ -64,8 +64,9 @@ the one that writes its outcome; and a statement as long as the disk, and the wa
 statements side by side cost as much as they spare. So did a statement held back for calls that were about to end: both
 were measured, and neither was kept.
 
-Of ten thousand callers at once, much is garbage to collect: each of them waits with a promise, a deadline and what he
-may be told, where the form by hand has a promise that they share.`
+Of ten thousand callers at once, each has his input copied, checked and compared with what the key stands for, where the
+form by hand looks for the key alone; from then on they share a promise in both. The form by hand in which each is for
+himself asks the database, as it must where they are in several processes.`
 
 function speedTable(run: Results, gatewayMs: number): string {
   const rows = run.rows.filter((row) => row.gatewayMs === gatewayMs)

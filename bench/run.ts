@@ -22,9 +22,10 @@ export async function runCells(
   options: BenchOptions,
   note: (cell: Cell, sample: Sample, round: number) => void,
 ): Promise<Row[]> {
+  const measured = systems.filter(({ onlyDuplicates }) => onlyDuplicates !== true)
   const cells = options.gatewayMs
     .flatMap((gatewayMs) =>
-      options.callers.flatMap((callers) => systems.map((system) => ({ system, callers, gatewayMs }))),
+      options.callers.flatMap((callers) => measured.map((system) => ({ system, callers, gatewayMs }))),
     )
     .filter(({ system, gatewayMs }) => system.pgbench === undefined || gatewayMs === options.gatewayMs[0])
   const samples = new Map<Cell, Sample[]>(cells.map((cell) => [cell, []]))

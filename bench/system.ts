@@ -59,6 +59,8 @@ export interface System {
   readonly needsRestate?: true
   /** It makes no call and runs in no client: the database alone. */
   readonly pgbench?: PgbenchForm
+  /** It differs from another by what it does with duplicates: its speed is not measured. */
+  readonly onlyDuplicates?: true
   /** Its callers may be in several processes on one database, each of which hears of what another did. */
   readonly inSeveral?: true
   /** It survives the loss of its worker by itself; otherwise the callers ask again, as a redelivered message would. */

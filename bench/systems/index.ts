@@ -1,6 +1,6 @@
 import type { System } from '../system.js'
 import { bare } from './bare.js'
-import { batched } from './batched.js'
+import { batched, batchedApart } from './batched.js'
 import { bullmqAlways, bullmqEverysec } from './bullmq.js'
 import { counterfoilEnqueue, counterfoilOutbox, counterfoilPerform } from './counterfoil.js'
 import { dbos } from './dbos.js'
@@ -17,6 +17,7 @@ export const SYSTEMS: readonly System[] = [
   pgbenchBatched,
   pgbenchOneByOne,
   batched,
+  batchedApart,
   twoCommits,
   counterfoilPerform,
   counterfoilEnqueue,

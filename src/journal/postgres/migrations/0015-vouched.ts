@@ -4,7 +4,7 @@ import type { Migration } from './migration.js'
  * A statement that sees to it by itself that its rows keep the rules says so, by writing its own time into `vouched_at`;
  * the constraint takes its word, and asks all rules of every other row (sql/vouched.ts). To hand a row to a function, PostgreSQL
  * copies it whole, twice, and makes the function's expressions ready anew in each transaction: for rows of a batch that
- * was a quarter of what the server did for an effect.
+ * was a large part of what the server did for an effect.
  *
  * The word is for one statement: whoever writes the row later without giving his own, another program or a person, has
  * another time, and is asked. A row that was loaded from a dump is asked too.
