@@ -371,7 +371,7 @@ const WRONG: readonly Wrong[] = [
 
 describe.concurrent('a wrong integration is found, in plain words', { timeout: 120_000 }, () => {
   it.each(WRONG)('$name', async ({ effect, gateway, broken, words, advice, also = [] }) => {
-    const options = { service: () => gatewayService(gateway), input, patience: '1500ms' } as const
+    const options = { service: () => gatewayService(gateway), input, patience: '4s' } as const
     const report = await verifyEffect(effect, options)
     expect(report.ok).toBe(false)
     const check = report.checks.find(({ name }) => name === broken)
