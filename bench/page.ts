@@ -39,8 +39,9 @@ bare call (queues answer nobody, so they have none). Statements, commits and byt
 per effect; µs are CPU of the client's process and of the database's, per effect.`
 
 const CORRECTNESS = `A thousand keys, each asked for by ten callers at once, in one process and, where a system's callers may be in
-several, in two: more than 1,000 calls are double charges. Answers a second are the median of up to five such bursts. And a worker killed by SIGKILL with 64 calls in flight that the
-service carries out: how many of the 64 are charged a second time.`
+several, in two: more than 1,000 calls are double charges. Answers a second are the median of up to five such bursts. And
+a worker killed by SIGKILL with 64 calls in flight that the service carries out: how many of the 64 are charged a second
+time.`
 
 const BOUNDS = `## Where the time goes
 
@@ -50,8 +51,8 @@ effect costs is its client's and its database's CPU in the tables. \`npm run ben
 collecting garbage, Node's HTTP client, and then our own: two statements' parameters, the hashes that name an effect,
 canonical JSON, the forms of an entry. The garbage is a part of what the form by hand saves: V8 copies whatever waits
 with an effect under way, its entry, its promises, each time it collects. The rest is the fingerprint of the input, the
-fence and the owner, and in the database the wider row. (The check of every row against the rules of its state was
-much of the database's work; the statements of the happy path now check their rows in their own plans.)
+fence and the owner, and in the database the wider row. The statements of the happy path see to the rules of a row's
+state in their own plans, which are made once.
 
 With one caller an effect is its two statements, one after the other: each waits for the disk and for its way through the
 server, which the columns of a row and the note of what is under way make longer than that of the form by hand. Most of

@@ -12,8 +12,8 @@ interface Place<Tx> {
  *
  * A drive stands in a place of its own, which is cleared: a `Map` that entries come and go from leaves its former tables
  * behind, each with what it held and with a way to the next one. Once the first of them has grown old, V8 keeps all that
- * they lead to until it looks through the old ones; with the drives themselves in them, nearly every effect would have
- * been copied twice and kept for seconds.
+ * they lead to until it looks through the old ones: with the drives themselves in them, that would be what hangs on every
+ * effect that was under way when a table was left.
  */
 export class Drives<Tx> {
   readonly #core: Core<Tx>

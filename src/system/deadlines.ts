@@ -28,8 +28,8 @@ class Waiting implements Deadline {
 const NOWHERE = -1
 
 /**
- * Tells many of the end of their time, with one timer for all. Every effect has two deadlines which hardly ever come, and
- * a timer for each of them costs more than all else that an effect keeps in memory.
+ * Tells many of the end of their time, with one timer for all. Every effect has two deadlines, which hardly ever come: a
+ * timer for each would be what a waiting caller keeps most of his memory for.
  *
  * The timer is set to the earliest time there is; when it rings, all are looked at. Whoever leaves before that leaves the
  * timer as it is: it rings for nobody then, once, and is set anew. It keeps the process alive while anybody waits.
@@ -47,6 +47,7 @@ export class Deadlines {
     this.#clock = clock
   }
 
+  /** `at` a time so far from now. */
   after(delayMs: number, due: Due): Deadline {
     return this.at(this.#clock.monotonicMs() + delayMs, due)
   }

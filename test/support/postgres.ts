@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client } from 'pg'
+import { Client, Pool } from 'pg'
 import { inject } from 'vitest'
+import { migrate } from '../../src/journal/postgres/index.js'
 
 export interface TestDatabase {
   readonly connectionString: string
@@ -41,5 +42,24 @@ async function runOn(url: string, work: (client: Client) => Promise<unknown>): P
     await work(client)
   } finally {
     await client.end()
+  }
+}
+
+/** A fresh database with the journal's tables, and its one connection. */
+export interface MigratedDatabase {
+  readonly pool: Pool
+  close(): Promise<void>
+}
+
+export async function migratedDatabase(): Promise<MigratedDatabase> {
+  const database = await testDatabase()
+  const pool = new Pool({ connectionString: database.connectionString, max: 1 })
+  await migrate(pool)
+  return {
+    pool,
+    close: async () => {
+      await pool.end()
+      await database.drop()
+    },
   }
 }

@@ -1,7 +1,6 @@
-import { Pool } from 'pg'
+import type { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
-import { migrate } from './index.js'
+import { type MigratedDatabase, migratedDatabase } from '../../../test/support/postgres.js'
 import { ENTRY_RULES, RULES_12 } from './migrations/0012-parked.js'
 import { USUAL_ROWS } from './migrations/0013-lean.js'
 
@@ -143,17 +142,13 @@ const EVERY_VALUE: ReadonlyMap<string, string> = new Map([
 ])
 
 describe('the constraints of the entries table', () => {
-  let database: TestDatabase
+  let database: MigratedDatabase
   let pool: Pool
   beforeAll(async () => {
-    database = await testDatabase()
-    pool = new Pool({ connectionString: database.connectionString, max: 1 })
-    await migrate(pool)
+    database = await migratedDatabase()
+    pool = database.pool
   })
-  afterAll(async () => {
-    await pool.end()
-    await database.drop()
-  })
+  afterAll(() => database.close())
 
   async function insertThenForget(row: Columns): Promise<void> {
     const names = Object.keys(row)

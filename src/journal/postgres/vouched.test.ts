@@ -1,7 +1,6 @@
-import { Pool } from 'pg'
+import type { Pool } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
-import { migrate } from './index.js'
+import { type MigratedDatabase, migratedDatabase } from '../../../test/support/postgres.js'
 import { RULES_12 } from './migrations/0012-parked.js'
 import { beginEntries, beginEntry, enqueueEntries, enqueueEntry } from './sql/begin.js'
 import { beginAndSucceed } from './sql/begin-and-write.js'
@@ -108,17 +107,13 @@ const SUCCEEDING: Readonly<Record<string, Asked>> = {
 }
 
 describe('statements that vouch for their rows', () => {
-  let database: TestDatabase
+  let database: MigratedDatabase
   let pool: Pool
   beforeAll(async () => {
-    database = await testDatabase()
-    pool = new Pool({ connectionString: database.connectionString, max: 1 })
-    await migrate(pool)
+    database = await migratedDatabase()
+    pool = database.pool
   })
-  afterAll(async () => {
-    await pool.end()
-    await database.drop()
-  })
+  afterAll(() => database.close())
   beforeEach(() => pool.query('BEGIN'))
   afterEach(() => pool.query('ROLLBACK'))
 

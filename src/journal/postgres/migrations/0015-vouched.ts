@@ -11,7 +11,7 @@ import type { Migration } from './migration.js'
  *
  * Rejected: a mark without a time, which the next statement would inherit; rules as an expression of the constraint,
  * which is read anew for each statement; a trigger of the statement with the rows that it wrote, which spares a batch
- * less and costs a lone effect more. All three were measured.
+ * less and costs a lone effect more. The last two were measured.
  *
  * A program that does not know this step vouches for nothing, and is asked as before. Nothing has to be validated: the
  * rows met the same rules before.
