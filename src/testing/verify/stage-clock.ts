@@ -16,6 +16,7 @@ export class StageClock implements Clock {
   readonly #sleepers = new Set<Sleeper>()
   #elapsedMs = 0
   #flowingSinceMs: number | null = null
+  #turns = 0
 
   constructor(real: Clock) {
     this.#real = real
@@ -56,7 +57,16 @@ export class StageClock implements Clock {
   }
 
   nextTurn(callback: () => void): void {
-    this.#real.nextTurn(callback)
+    this.#turns++
+    this.#real.nextTurn(() => {
+      this.#turns--
+      callback()
+    })
+  }
+
+  /** Whether somebody's next step is to come without any time passing. */
+  get turning(): boolean {
+    return this.#turns > 0
   }
 
   /** Milliseconds until the next waiter's time has come; null where nobody waits. */

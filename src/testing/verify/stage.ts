@@ -114,9 +114,9 @@ export class Stage implements Ground {
     return distinct || made.every(({ by }) => by === 'id') ? ids.size : made.length
   }
 
-  /** Whether a call of the user's runs, or a request is with the fake. */
+  /** Whether a call of the user's runs, a request is with the fake, or the engine has a next step to take. */
   get #busy(): boolean {
-    return this.workers.some((worker) => worker.alive && (worker.watch.busy || worker.gate.busy))
+    return this.clock.turning || this.workers.some((worker) => worker.alive && (worker.watch.busy || worker.gate.busy))
   }
 
   /** Whether a call's time is over, and its function has a moment to stop in. */
@@ -138,8 +138,6 @@ export class Stage implements Ground {
     done.then(end, end)
     let busySinceMs = real.monotonicMs()
     while (real.monotonicMs() < giveUpAtMs) {
-      // Twice: an engine that was just answered has its own next steps to begin.
-      await real.sleep(1)
       await real.sleep(1)
       if (over) return true
       if (!this.#busy) await this.#passToNext()
@@ -182,7 +180,6 @@ export class Stage implements Ground {
     const { real } = this.subject
     for (;;) {
       await real.sleep(1)
-      await real.sleep(1)
       if (this.#busy) continue
       const leftMs = atMs - this.clock.monotonicMs()
       if (leftMs <= 0) return
@@ -192,6 +189,8 @@ export class Stage implements Ground {
   }
 
   async #passToNext(): Promise<void> {
+    // Until it has begun, nothing is due but the end of the caller's patience.
+    if ((await this.entry()) === null) return
     const dueInMs = (await this.#dueInMs()) ?? this.clock.nextInMs()
     if (dueInMs !== null) await this.pass(Math.max(1, dueInMs))
   }
