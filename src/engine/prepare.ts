@@ -1,14 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import {
-  entryId,
   fingerprint,
   type Intent,
   InvalidInputError,
   InvalidKeyError,
   type JsonValue,
   MAX_KEY_LENGTH,
-  reference,
+  namesOf,
   storableText,
   toJson,
 } from '../protocol/index.js'
@@ -101,13 +100,14 @@ function prepared<Tx>(effect: RuntimeEffect<Tx>, { namespace, stored, input, gen
 }
 
 function intentOf({ effect, namespace, key, generation, stored, identifying, serializeKey, group }: Checked): Intent {
+  const { id, reference } = namesOf(namespace, effect.name, key, generation)
   return {
-    id: entryId(namespace, effect.name, key),
+    id,
     namespace,
     effect: effect.name,
     key,
     generation,
-    reference: reference(namespace, effect.name, key, generation),
+    reference,
     input: stored,
     fingerprint: fingerprint(identifying),
     serializeKey,

@@ -1,7 +1,7 @@
 import type { JournalTime } from './entry.js'
 import type { JsonValue } from './json-value.js'
 import type { Reason } from './outcome.js'
-import { uuidOfParts } from './reference.js'
+import { uuidOfParts } from './uuid.js'
 
 /** A message as the inbox keeps it. */
 export interface InboxMessage {

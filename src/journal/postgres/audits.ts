@@ -21,7 +21,7 @@ import {
 import { realRandomness } from '../../system/index.js'
 import { auditedEntryOf, findingColumns, findingOf, joinedOf, runOf, stagedColumns, totalOf } from './audit-rows.js'
 import { uuidOf } from './batches.js'
-import type { Database } from './database.js'
+import type { Database, Row } from './database.js'
 import type { Statements } from './statements.js'
 
 /** Where the audits of one journal are kept. */
@@ -32,11 +32,8 @@ export interface AuditsAt {
   readonly prepare: () => Promise<unknown>
 }
 
-/** A list is forgotten in so many statements at most: ids spread evenly, so that each forgets about as many rows. */
-const CLEARED_PARTS = 64
-
-/** Rows that one statement may forget. */
-const CLEARED_ROWS = 16_000
+/** Operations that one statement may forget: each is a transaction that others may have to wait for. */
+const FORGOTTEN_AT_ONCE = 16_000
 
 /** Among how many audits lists are looked for that were left behind: each audit looks, so that few are. */
 const LOOKED_BACK_RUNS = 50
@@ -199,9 +196,7 @@ export class PostgresAudits implements AuditStore {
   }
 
   async clear(run: AuditRun): Promise<void> {
-    // Of one that did not come to its end, it is not known how much was listed.
-    const isCounted = run.state === 'complete'
-    await this.#forget(run.id, isCounted ? Math.ceil(run.counts.listed / CLEARED_ROWS) : CLEARED_PARTS)
+    await this.#forget(run.id)
   }
 
   /** Lists of audits whose process was killed, and which nobody goes on with. */
@@ -211,15 +206,13 @@ export class PostgresAudits implements AuditStore {
     for (const [id] of left) await this.#forget(id ?? '')
   }
 
-  async #forget(runId: string, wanted = CLEARED_PARTS): Promise<void> {
-    const parts = Math.min(Math.max(wanted, 1), CLEARED_PARTS)
-    for (let part = 0; part < parts; part++) {
-      const upTo = part + 1 === parts ? null : partStart(part + 1, parts)
-      await this.#at.database.write('forget a list', this.#at.sql.clearOperations, [
-        runId,
-        partStart(part, parts),
-        upTo,
-      ])
+  async #forget(runId: string): Promise<void> {
+    const { database, sql } = this.#at
+    let last: Row | undefined = [null, null]
+    while (last !== undefined) {
+      const [groupId, externalId]: Row = last
+      const values = [runId, groupId, externalId, FORGOTTEN_AT_ONCE]
+      ;[last] = await database.write('forget a list', sql.clearOperations, values)
     }
   }
 
@@ -246,12 +239,6 @@ function lost(run: AuditRun): LeaseLostError {
     `The audit ${run.id} of ${run.effect} is over, or another process goes on with it. What this one wanted to write ` +
       'changed nothing.',
   )
-}
-
-function partStart(part: number, parts: number): string {
-  return `${Math.floor((part * 256) / parts)
-    .toString(16)
-    .padStart(2, '0')}000000-0000-0000-0000-000000000000`
 }
 
 function micros(timeMs: number | null): number | null {

@@ -48,7 +48,8 @@ describe.each(postgresServers())('the listing of parked entries in $name', ({ ur
        FROM unnest('{parked,failed}'::text[]) AS state`,
       [world.namespace],
     )
-    const journal = postgresJournal(subject.pool, { schema, listen: false })
+    await migrateWith(subject.pool, schema, MIGRATIONS.slice(0, 15))
+    const journal = postgresJournal(subject.pool, { schema, listen: false, migrate: false })
     const listed = await journal.parked.list([world.effect()], 10, null)
     expect(listed).toMatchObject([{ key: 'parked', state: 'parked', updatedAtMs: Date.UTC(2026, 0, 1) }])
     const held = await beginNew(journal, world.intent(), termsOf('me'))

@@ -60,6 +60,19 @@ describe.each(postgresServers())('migrating in $name', ({ url }) => {
     expect((await migrate(pool)).version).toBe(LAST)
   })
 
+  test('a journal with entries whose ids are of another form is refused whole: they would not be found, and done again', async () => {
+    await migrateWith(pool, 'former', MIGRATIONS.slice(0, 15))
+    await pool.query(
+      `INSERT INTO former.entries (id, fence, created_at, updated_at, due_at, attempts, generation, state, settlement,
+         namespace, effect, key, reference, fingerprint, input)
+       VALUES (gen_random_uuid(), 0, now(), now(), now(), 0, 1, 'pending', 'none', 'n', 'e', 'k', 'r', 'f', '{}')`,
+    )
+    await expect(migrate(pool, { schema: 'former' })).rejects.toThrow(/before the first release.*another schema/s)
+    expect((await migrateWith(pool, 'former', MIGRATIONS.slice(0, 15))).version).toBe(15)
+    await pool.query('DELETE FROM former.entries')
+    expect((await migrate(pool, { schema: 'former' })).version).toBe(LAST)
+  })
+
   test('an older program goes on with a newer schema that does it no harm, and refuses one that would', async () => {
     await migrateWith(pool, 'harmless', [...MIGRATIONS, harmless])
     expect(await migrate(pool, { schema: 'harmless' })).toEqual({ version: LAST + 1, applied: [] })

@@ -198,10 +198,30 @@ SELECT r.id FROM (
 WHERE r.ended_at IS NOT NULL AND EXISTS (SELECT FROM ${schema}.audit_operations AS o WHERE o.run_id = r.id)`,
 })
 
-/** Forgets a part of the list of an audit. Parameters: $1 run id, $2 from and $3 up to this group id (null: to the end). */
+/**
+ * Forgets a part of the list of an audit. By the range that it is, not by a join with it: nothing is known yet of a list
+ * that was just written, and a plan for a few rows would read all of it for each.
+ *
+ * Parameters: $1 run id, $2 group id and $3 external id behind which it begins (null: at the beginning), $4 how many
+ * operations at most. A row where there may be more: the last that was forgotten, as group id and external id.
+ */
 export const clearOperations: StatementFor = (schema) => ({
-  name: 'counterfoil_audit_clear_1',
+  name: 'counterfoil_audit_clear_2',
   text: `
-DELETE FROM ${schema}.audit_operations AS o
-WHERE o.run_id = $1::uuid AND o.group_id >= $2::uuid AND ($3::uuid IS NULL OR o.group_id < $3::uuid)`,
+WITH last AS (
+  SELECT o.group_id, o.external_id FROM ${schema}.audit_operations AS o
+  WHERE ${ofList('>', "coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')", "coalesce($3::text, '')")}
+  ORDER BY o.group_id, o.external_id
+  OFFSET $4::bigint - 1 LIMIT 1
+), forgotten AS (
+  DELETE FROM ${schema}.audit_operations AS o
+  WHERE ${ofList('>', "coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')", "coalesce($3::text, '')")}
+    AND ${ofList('<=', "coalesce((SELECT group_id FROM last), 'ffffffff-ffff-ffff-ffff-ffffffffffff')", "coalesce((SELECT external_id FROM last), '')")}
+)
+SELECT group_id, external_id FROM last`,
 })
+
+/** Whether the operation at alias `o` is of the list, and where it stands in its order. */
+function ofList(order: '>' | '<=', groupId: string, externalId: string): string {
+  return `o.run_id = $1::uuid AND (o.group_id, o.external_id) ${order} (${groupId}, ${externalId})`
+}
