@@ -1,3 +1,4 @@
+import type { QuotedSchema } from '../statement.js'
 import type { Migration } from './migration.js'
 
 const NAMES = `
@@ -49,13 +50,7 @@ export const lean: Migration = {
   version: 13,
   breaking: false,
   sql: (schema) => `
-CREATE OR REPLACE FUNCTION ${schema}.check_entry_11(e ${schema}.entries) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $check$
-BEGIN
-  ${USUAL_ROWS.map(([state, row], i) => `${i === 0 ? 'IF' : 'ELSIF'} e.state = '${state}' THEN\n    IF ${row} THEN RETURN true; END IF;`).join('\n  ')}
-  END IF;
-  RETURN ${schema}.check_entry_12(e);
-END
-$check$;
+${checkByState(schema)}
 
 DROP INDEX ${schema}.entries_due;
 DROP INDEX ${schema}.entries_begun;
@@ -68,4 +63,15 @@ DROP INDEX ${schema}.entries_turn_begun;
 CREATE INDEX entries_turn ON ${schema}.entries (namespace, serialize_key, (fence > 0), created_at, position, id)
   WHERE serialize_key IS NOT NULL AND due_at IS NOT NULL;
 `,
+}
+
+/** The function that knows a usual row by its state, and asks `check_entry_12` about any other. */
+export function checkByState(schema: QuotedSchema): string {
+  return `CREATE OR REPLACE FUNCTION ${schema}.check_entry_11(e ${schema}.entries) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $check$
+BEGIN
+  ${USUAL_ROWS.map(([state, row], i) => `${i === 0 ? 'IF' : 'ELSIF'} e.state = '${state}' THEN\n    IF ${row} THEN RETURN true; END IF;`).join('\n  ')}
+  END IF;
+  RETURN ${schema}.check_entry_12(e);
+END
+$check$;`
 }

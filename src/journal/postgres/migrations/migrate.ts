@@ -18,13 +18,13 @@ import { parked } from './0012-parked.js'
 import { lean } from './0013-lean.js'
 import { findingsListed } from './0014-findings-listed.js'
 import { vouched } from './0015-vouched.js'
-import { neighbours } from './0016-neighbours.js'
+import { places } from './0016-places.js'
 import type { Migration } from './migration.js'
 
 /** All steps, in order; their versions are 1, 2, 3, … */
 export const MIGRATIONS: readonly Migration[] = [
   ...[entries, leases, compensations, audits, inbox, called, oneCheck, compact, deadSettlements, turns, usualRows],
-  ...[parked, lean, findingsListed, vouched, neighbours],
+  ...[parked, lean, findingsListed, vouched, places],
 ]
 
 /** Several processes may start at once: those that lose the race to create the schema try again. */
