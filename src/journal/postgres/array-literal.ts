@@ -23,8 +23,3 @@ function elementOf(value: string | null): string {
 
 const SPECIAL = /["\\]/
 const EVERY_SPECIAL = /["\\]/g
-
-/** Of JSON texts, as the statements' `jsonList` takes them; null where there is none. */
-export function jsonTexts(values: readonly (string | null)[]): string {
-  return values.join('\u0001')
-}

@@ -1,5 +1,6 @@
 import type { ClaimTerms, Intent, JournalWrite } from '../../protocol/index.js'
-import { bareArray, jsonTexts, textArray } from './array-literal.js'
+import { bareArray, textArray } from './array-literal.js'
+import { binaryArrays } from './binary-arrays.js'
 import { jsonText } from './row.js'
 
 /** The first eleven parameters of `enqueue`: one array per column, as every driver of a caller's transaction takes them. */
@@ -51,20 +52,25 @@ export interface BeginItem {
 }
 
 /** The first fourteen parameters of `begin`. What many of a batch have in common travels once: their kind. */
-export function beginColumns(items: readonly BeginItem[]): string[] {
+export function beginColumns(items: readonly BeginItem[]): (Buffer | string | null)[] {
   const kinds: BeginItem[] = []
   const kindOf = (item: BeginItem): number => {
     const known = kinds.findIndex((kind) => isOfKind(item, kind))
     return known === -1 ? kinds.push(item) : known + 1
   }
+  const [ids, keys, references, inputs, fingerprints, owners] = binaryArrays([
+    ['uuid', items.map(({ intent }) => intent.id)],
+    ['text', items.map(({ intent }) => intent.key)],
+    ['text', items.map(({ intent }) => intent.reference)],
+    ['json', items.map(({ intent }) => JSON.stringify(intent.input))],
+    ['text', items.map(({ intent }) => intent.fingerprint)],
+    ['text', items.map(({ terms }) => terms.owner)],
+  ])
   return [
-    bareArray(items.map(({ intent }) => intent.id)),
-    textArray(items.map(({ intent }) => intent.key)),
-    bareArray(items.map(({ intent }) => intent.reference)),
-    jsonTexts(items.map(({ intent }) => JSON.stringify(intent.input))),
-    bareArray(items.map(({ intent }) => intent.fingerprint)),
-    textArray(items.map(({ intent }) => intent.group)),
-    textArray(items.map(({ terms }) => terms.owner)),
+    ...[ids, keys, references, inputs, fingerprints],
+    // Nearly always: none has one.
+    items.every(({ intent }) => intent.group === null) ? null : textArray(items.map(({ intent }) => intent.group)),
+    owners,
     bareArray(items.map(kindOf)),
     textArray(kinds.map(({ intent }) => intent.namespace)),
     textArray(kinds.map(({ intent }) => intent.effect)),
@@ -106,14 +112,14 @@ function isOfKind({ intent, terms }: BeginItem, kind: BeginItem): boolean {
 }
 
 /** The first five parameters of `succeed`. */
-export function successColumns(successes: readonly JournalWrite[]): string[] {
-  return [
-    bareArray(successes.map(({ id }) => id)),
-    bareArray(successes.map(({ fence }) => fence)),
-    textArray(successes.map(({ owner }) => owner)),
-    jsonTexts(successes.map(({ change }) => jsonText(change.receipt))),
-    textArray(successes.map(({ change }) => change.externalId)),
-  ]
+export function successColumns(successes: readonly JournalWrite[]): (Buffer | string)[] {
+  const [ids, owners, receipts, externalIds] = binaryArrays([
+    ['uuid', successes.map(({ id }) => id)],
+    ['text', successes.map(({ owner }) => owner)],
+    ['json', successes.map(({ change }) => jsonText(change.receipt))],
+    ['text', successes.map(({ change }) => change.externalId)],
+  ])
+  return [ids, bareArray(successes.map(({ fence }) => fence)), owners, receipts, externalIds]
 }
 
 /** The first five parameters of `succeedOne`. */
@@ -122,9 +128,16 @@ export function successValues({ id, fence, owner, change }: JournalWrite): unkno
 }
 
 /** The first sixteen parameters of `write`. */
-export function writeColumns(writes: readonly JournalWrite[]): string[] {
+export function writeColumns(writes: readonly JournalWrite[]): (Buffer | string)[] {
+  const [ids, receipts, externalIds, reasons, owners] = binaryArrays([
+    ['uuid', writes.map(({ id }) => id)],
+    ['json', writes.map(({ change }) => jsonText(change.receipt))],
+    ['text', writes.map(({ change }) => change.externalId)],
+    ['json', writes.map(({ change }) => jsonText(change.reason))],
+    ['text', writes.map(({ owner }) => owner)],
+  ])
   return [
-    bareArray(writes.map(({ id }) => id)),
+    ids,
     bareArray(writes.map(({ fence }) => fence)),
     bareArray(writes.map(({ change }) => change.state)),
     bareArray(writes.map(({ change }) => change.leaseForMs)),
@@ -135,10 +148,10 @@ export function writeColumns(writes: readonly JournalWrite[]): string[] {
     bareArray(writes.map(({ change }) => change.attempts)),
     bareArray(writes.map(({ change }) => change.findFailures)),
     bareArray(writes.map(({ change }) => change.keySpent)),
-    jsonTexts(writes.map(({ change }) => jsonText(change.receipt))),
-    textArray(writes.map(({ change }) => change.externalId)),
-    jsonTexts(writes.map(({ change }) => jsonText(change.reason))),
+    receipts,
+    externalIds,
+    reasons,
     bareArray(writes.map(({ change }) => change.settlement)),
-    textArray(writes.map(({ owner }) => owner)),
+    owners,
   ]
 }

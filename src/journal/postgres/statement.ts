@@ -26,11 +26,3 @@ export function quoteIdentifier(name: string): string {
 export function expectFew(integer: string): string {
   return `${integer} % 1 = 0`
 }
-
-/**
- * A parameter that is a list of JSON texts (`jsonTexts`) as an array. Between U+0001, which no JSON text holds as it is,
- * they need no quoting on either side, which costs more than all the rest of a statement's way; an empty one is null.
- */
-export function jsonList(parameter: string): string {
-  return `string_to_array(${parameter}::text, chr(1), '')::json[]`
-}

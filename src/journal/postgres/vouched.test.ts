@@ -63,7 +63,7 @@ interface Asked {
 }
 
 const manyBegun = (t: Told): unknown[] => [
-  ...[[`${ID}1`], [t.key], [t.reference], t.input ?? '', [t.fingerprint], [null], [t.owner], [1]],
+  ...[[`${ID}1`], [t.key], [t.reference], [t.input], [t.fingerprint], [null], [t.owner], [1]],
   ...[[t.namespace], [t.effect], [t.generation], [false], [t.leaseMs], [t.timeoutMs], BATCH, 40_000, null],
 ]
 
@@ -80,7 +80,7 @@ const BEGINNING: Readonly<Record<string, Asked>> = {
   },
   'many that begin beside others that succeed': {
     statement: beginAndSucceed(SCHEMA),
-    values: (t) => [...manyBegun(t), [], [], [], '', [], 'channel'],
+    values: (t) => [...manyBegun(t), [], [], [], [], [], 'channel'],
   },
 }
 
@@ -102,7 +102,7 @@ const ENQUEUEING: Readonly<Record<string, Asked>> = {
 }
 
 const SUCCEEDING: Readonly<Record<string, Asked>> = {
-  many: { statement: writeSuccesses(SCHEMA), values: () => [[`${ID}1`], [1], ['me'], '{}', ['ch_1'], 'channel'] },
+  many: { statement: writeSuccesses(SCHEMA), values: () => [[`${ID}1`], [1], ['me'], ['{}'], ['ch_1'], 'channel'] },
   one: { statement: writeSuccess(SCHEMA), values: () => [`${ID}1`, 1, 'me', '{}', 'ch_1', 'channel'] },
 }
 

@@ -14,7 +14,7 @@ import { succeeding } from './write.js'
  * others' then, so that no two such statements wait for each other.
  */
 export const beginAndSucceed: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_and_succeed_2',
+  name: 'counterfoil_begin_and_succeed_3',
   text: `
 WITH ${beginning(schema)}, ${succeeding(schema, 18)}
 SELECT (${changed('created', '$1')}) AS created, (${changed('changed', '$18')}) AS changed`,

@@ -1,5 +1,5 @@
 import { changed, changedOne, NOW } from '../row.js'
-import { jsonList, type QuotedSchema, type StatementFor } from '../statement.js'
+import type { QuotedSchema, StatementFor } from '../statement.js'
 import { areNames, type Names, vouchedIf } from './vouched.js'
 
 /**
@@ -58,7 +58,7 @@ export function beginning(schema: QuotedSchema): string {
     ${NOW}, ${NOW},
     ${vouchedIf(isCalled(NAMES_OF_MANY, ['i.input', 'i.owner', '($13::double precision[])[i.kind]', '($14::double precision[])[i.kind]']))}
   FROM unnest(
-    $1::uuid[], $2::text[], $3::text[], ${jsonList('$4')}, $5::text[], $6::text[], $7::text[], $8::integer[]
+    $1::uuid[], $2::text[], $3::text[], $4::json[], $5::text[], $6::text[], $7::text[], $8::integer[]
   ) AS i (id, key, reference, input, fingerprint, group_key, owner, kind)
   WHERE ${patient('$17')}
   ON CONFLICT (id) DO NOTHING
@@ -70,7 +70,7 @@ export function beginning(schema: QuotedSchema): string {
  * Creates entries that are claimed at once for their first call (protocol `begin`). Existing ones stay as they are; of
  * two with one id in the batch, the first is created.
  *
- * Parameters, arrays of one length: $1 id, $2 key, $3 reference, $4 inputs (a JSON list), $5 fingerprint, $6 group_key,
+ * Parameters, arrays of one length: $1 id, $2 key, $3 reference, $4 input (JSON), $5 fingerprint, $6 group_key (null: none has one),
  * $7 owner, $8 which of the kinds it is, from 1; arrays with one element a kind: $9 namespace, $10 effect,
  * $11 generation, $12 whether it has a `settled` handler, $13 lease in ms, $14 longest call in ms; and $15 the id of the
  * batch, $16 the shortest lease of them in ms, $17 how long to wait for anybody, as a setting (null: as long as it takes).
@@ -79,7 +79,7 @@ export function beginning(schema: QuotedSchema): string {
  * By subscript, not by a join with the kinds: rows have to be written in the order given.
  */
 export const beginEntries: StatementFor = (schema) => ({
-  name: 'counterfoil_begin_7',
+  name: 'counterfoil_begin_8',
   text: `
 WITH ${beginning(schema)}
 ${changed('created', '$1')}`,

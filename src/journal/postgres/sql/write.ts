@@ -1,5 +1,5 @@
 import { changed, changedOne, NOW, parkedAt } from '../row.js'
-import { expectFew, jsonList, type QuotedSchema, type StatementFor } from '../statement.js'
+import { expectFew, type QuotedSchema, type StatementFor } from '../statement.js'
 import { vouchedIf } from './vouched.js'
 
 /** Wakes whoever waits for the entry at alias `e`. */
@@ -12,15 +12,15 @@ function told(channel: string): string {
  *
  * Parameters, arrays of one length, ids distinct: $1 id, $2 fence, $3 state, $4 lease from now in ms (null: released),
  * $5 due from now in ms (null: not), $6 longest call from now in ms (null: none starts), $7 the last call is over,
- * $8 doubt (keep, begin, clear), $9 attempts, $10 find_failures, $11 key_spent, $12 receipts (a JSON list),
- * $13 external_id, $14 reasons (a JSON list), $15 settlement, $16 owner; and $17, the channel to notify on.
+ * $8 doubt (keep, begin, clear), $9 attempts, $10 find_failures, $11 key_spent, $12 receipt (JSON),
+ * $13 external_id, $14 reason (JSON), $15 settlement, $16 owner; and $17, the channel to notify on.
  * One row that tells which changes took effect (`changed`); a stale one is not among them.
  *
  * NOTIFY only for entries that somebody waits for: a transaction that notifies holds a lock on the whole server's queue
  * while it commits, so that commits go one after another.
  */
 export const writeChanges: StatementFor = (schema) => ({
-  name: 'counterfoil_write_6',
+  name: 'counterfoil_write_7',
   text: `
 WITH changed AS (
   UPDATE ${schema}.entries AS e SET
@@ -52,7 +52,7 @@ WITH changed AS (
   FROM unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::double precision[], $5::double precision[], $6::double precision[],
     $7::boolean[], $8::text[], $9::integer[], $10::integer[], $11::boolean[],
-    ${jsonList('$12')}, $13::text[], ${jsonList('$14')}, $15::text[], $16::text[]
+    $12::json[], $13::text[], $14::json[], $15::text[], $16::text[]
   ) AS w (
     id, fence, state, lease_ms, due_ms, call_ms, call_over, doubt, attempts, find_failures, key_spent, receipt,
     external_id, reason, settlement, owner
@@ -95,7 +95,7 @@ export function succeeding(schema: QuotedSchema, first = 1): string {
   return `changed AS (
   UPDATE ${schema}.entries AS e SET ${succeeded('w.receipt', 'w.external_id')}
   FROM unnest(
-    ${parameter(1)}::uuid[], ${parameter(2)}::bigint[], ${parameter(3)}::text[], ${jsonList(parameter(4))},
+    ${parameter(1)}::uuid[], ${parameter(2)}::bigint[], ${parameter(3)}::text[], ${parameter(4)}::json[],
     ${parameter(5)}::text[]
   ) AS w (id, fence, owner, receipt, external_id)
   WHERE e.id = w.id AND e.fence = w.fence AND e.owner = w.owner AND ${expectFew('w.fence')}
@@ -107,12 +107,12 @@ export function succeeding(schema: QuotedSchema, first = 1): string {
  * Writes successes at the first try, with no handler to run: the same change for each but for the receipt, and what
  * nearly every effect comes to. It sets what `writeChanges` would, and travels in a third of its columns.
  *
- * Parameters, arrays of one length, ids distinct: $1 id, $2 fence, $3 owner, $4 receipts (a JSON list), $5 external_id;
+ * Parameters, arrays of one length, ids distinct: $1 id, $2 fence, $3 owner, $4 receipt (JSON), $5 external_id;
  * and $6, the channel to notify on.
  * One row, as of `writeChanges`.
  */
 export const writeSuccesses: StatementFor = (schema) => ({
-  name: 'counterfoil_succeed_5',
+  name: 'counterfoil_succeed_6',
   text: `
 WITH ${succeeding(schema)}
 ${changed('changed', '$1')}`,
