@@ -2,7 +2,7 @@ import { type Enqueued, type Intent, JournalError, type NotBefore, type State } 
 import type { Clock } from '../../system/index.js'
 import { bareArray } from './array-literal.js'
 import type { PostgresTransaction } from './client.js'
-import { intentColumns, intentTexts, intentValues } from './parameters.js'
+import { intentColumns, intentValues, ownIntentColumns } from './parameters.js'
 import type { Statements } from './statements.js'
 
 /** An intent to enqueue, with its place in the caller's order. */
@@ -24,9 +24,9 @@ function enqueueValues(items: readonly EnqueueItem[], channel: string | null): u
 }
 
 /** The same for the journal's own driver. */
-export function enqueueTexts(items: readonly EnqueueItem[], channel: string | null): (string | null)[] {
+export function ownEnqueueValues(items: readonly EnqueueItem[], channel: string | null): unknown[] {
   return [
-    ...intentTexts(items.map((item) => item.intent)),
+    ...ownIntentColumns(items.map((item) => item.intent)),
     bareArray(items.map(notBeforeAt)),
     bareArray(items.map(notBeforeIn)),
     bareArray(items.map(({ position }) => position)),

@@ -2,7 +2,7 @@ import { type Begun, begin, type Enqueued, type JournalError, type Seen } from '
 import { inOrderOfIds, runApart, unanswered } from './batch.js'
 import type { Batches } from './batches.js'
 import type { Database } from './database.js'
-import { type EnqueueItem, enqueuedNow, enqueueOneValues, enqueueTexts } from './enqueue.js'
+import { type EnqueueItem, enqueuedNow, enqueueOneValues, ownEnqueueValues } from './enqueue.js'
 import { type BeginItem, beginColumns, beginValues } from './parameters.js'
 import { byId, type Changed, changedBy } from './row.js'
 import type { Statements } from './statements.js'
@@ -151,7 +151,7 @@ export class Intents {
     const [statement, values] =
       only !== undefined && items.length === 1
         ? [this.#sql.enqueueOne, enqueueOneValues(only, channel)]
-        : [this.#sql.enqueue, enqueueTexts(items, channel)]
+        : [this.#sql.enqueue, ownEnqueueValues(items, channel)]
     const rows = await this.#database.write('write an intent', statement, values)
     return new Set(rows.map((row) => row[0] ?? ''))
   }

@@ -21,16 +21,23 @@ export function intentColumns(intents: readonly Intent[]): unknown[] {
 }
 
 /** The same, as the journal's own driver takes them. */
-export function intentTexts(intents: readonly Intent[]): string[] {
+export function ownIntentColumns(intents: readonly Intent[]): (Buffer | string)[] {
+  const [ids, keys, references, inputs, fingerprints] = binaryArrays([
+    ['uuid', intents.map((each) => each.id)],
+    ['text', intents.map((each) => each.key)],
+    ['text', intents.map((each) => each.reference)],
+    ['json', intents.map((each) => JSON.stringify(each.input))],
+    ['text', intents.map((each) => each.fingerprint)],
+  ])
   return [
-    bareArray(intents.map((each) => each.id)),
+    ids,
     textArray(intents.map((each) => each.namespace)),
     textArray(intents.map((each) => each.effect)),
-    textArray(intents.map((each) => each.key)),
+    keys,
     bareArray(intents.map((each) => each.generation)),
-    bareArray(intents.map((each) => each.reference)),
-    textArray(intents.map((each) => JSON.stringify(each.input))),
-    bareArray(intents.map((each) => each.fingerprint)),
+    references,
+    inputs,
+    fingerprints,
     textArray(intents.map((each) => each.serializeKey)),
     textArray(intents.map((each) => each.group)),
     bareArray(intents.map((each) => each.hasSettledHandler)),
