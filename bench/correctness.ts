@@ -81,7 +81,8 @@ async function askTogether(ground: Ground, system: System, processes: number): P
       await ground.service.reset(0)
       const answers = await ask(`twin-${bursts.length}`)
       bursts.push(togetherOf(answers, (await ground.service.tell()).charges))
-    } while (bursts.length < BURSTS && performance.now() < endMs)
+      // A queue is asked once, for the same reason: the first burst's repeats would hold up the second.
+    } while (!system.isQueue && bursts.length < BURSTS && performance.now() < endMs)
     return {
       callsFor1000Keys: Math.max(...bursts.map((each) => each.callsFor1000Keys)),
       duplicateCallersPerSecond: median(bursts.map((each) => each.duplicateCallersPerSecond)),

@@ -48,11 +48,12 @@ const BOUNDS = `## Where the time goes
 At saturation the processors are the bound, not the disk: the commits are shared until they weigh nothing, and what an
 effect costs is its client's and its database's CPU in the tables. \`npm run bench -- --systems counterfoil --callers 256
 --profile FOLDER\` writes CPU profiles of the client. In their order: system calls that send (to the service, mostly),
-collecting garbage, Node's HTTP client, and then our own: two statements' parameters, the hashes that name an effect,
-canonical JSON, the forms of an entry. The garbage is a part of what the form by hand saves: V8 copies whatever waits
+collecting garbage, Node's HTTP client, and then our own: two statements' parameters, canonical JSON, the hashes that
+name an effect, the forms of an entry. The garbage is a part of what the form by hand saves: V8 copies whatever waits
 with an effect under way, its entry, its promises, each time it collects. The rest is the fingerprint of the input, the
-fence and the owner, and in the database the wider row. The statements of the happy path see to the rules of a row's
-state in their own plans, which are made once.
+fence and the owner, and in the database the wider row. Its WAL is no more than that of the form by hand: what lasts of a
+row is written once. Arrays come to it in binary, ids of keys that follow each other lie in one page of the index, and the
+statements of the happy path see to the rules of a row's state in their own plans, which are made once.
 
 With one caller an effect is its two statements, one after the other: each waits for the disk and for its way through the
 server, which the columns of a row and the note of what is under way make longer than that of the form by hand. Most of

@@ -12,7 +12,7 @@ export interface Cell {
  * Until V8 has compiled what runs: before, a process spends as much on that as on the effects, and the more code a system
  * has, the more. A process that serves customers has long passed that.
  */
-export const WARM_MS = 4_000
+export const WARM_MS = 3_000
 export const QUICK_WARM_MS = 1_000
 
 export interface Times {

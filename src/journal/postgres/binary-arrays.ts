@@ -17,8 +17,11 @@ const ROOM_FOR_LENGTH = '\u0000'.repeat(LENGTH_BYTES)
 /** The most bytes of UTF-8 that a UTF-16 unit takes. */
 const MOST_BYTES_PER_UNIT = 3
 
+/** As many as a full batch of effects of usual size takes. */
+const SCRATCH_BYTES = 256 * 1024
+
 /** Written into one after the other, and copied out of once for each statement. */
-let scratch = Buffer.allocUnsafe(64 * 1024)
+let scratch = Buffer.allocUnsafe(SCRATCH_BYTES)
 
 /** The elements of an array: ids in the form of `isId`, or texts of which some may be missing. */
 export type Elements =
@@ -37,6 +40,8 @@ export function binaryArrays<const Arrays extends readonly Elements[]>(
   }
   // One copy of all, as others write into it before these are sent.
   const all = Buffer.from(scratch.subarray(0, end))
+  // What one large batch took is given back.
+  if (scratch.length > SCRATCH_BYTES) scratch = Buffer.allocUnsafe(SCRATCH_BYTES)
   // One for each of them, in their order.
   return ends.map((until, i) => all.subarray(ends[i - 1] ?? 0, until)) as { [I in keyof Arrays]: Buffer }
 }
@@ -51,7 +56,7 @@ function writeUuids(from: number, values: readonly string[]): number {
 function writeTexts(from: number, oid: number, values: readonly (string | null)[]): number {
   // Before each but the first there is room for its length; what is missing takes no byte, as the empty text.
   const joined = values.join(ROOM_FOR_LENGTH)
-  reserve(from, HEADER_BYTES + LENGTH_BYTES + joined.length * MOST_BYTES_PER_UNIT)
+  reserve(from, HEADER_BYTES + LENGTH_BYTES + bytesAtMost(joined))
   const start = writeHeader(from, oid, values.length)
   if (values.length === 0) return start
   // In one call for all. Where it took as many bytes as there are characters, all are ASCII, and their lengths known.
@@ -74,9 +79,15 @@ function writeHeader(from: number, oid: number, count: number): number {
   return count === 0 ? at : writeInt(writeInt(at, count), 1)
 }
 
+/** Counted only where three bytes for each character would be many. */
+function bytesAtMost(text: string): number {
+  const most = text.length * MOST_BYTES_PER_UNIT
+  return most <= SCRATCH_BYTES ? most : Buffer.byteLength(text)
+}
+
 function reserve(from: number, bytes: number): void {
   if (from + bytes <= scratch.length) return
-  const larger = Buffer.allocUnsafe(2 * (from + bytes))
+  const larger = Buffer.allocUnsafe(Math.max(2 * scratch.length, from + bytes))
   scratch.copy(larger, 0, 0, from)
   scratch = larger
 }

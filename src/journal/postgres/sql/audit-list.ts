@@ -210,18 +210,22 @@ export const clearOperations: StatementFor = (schema) => ({
   text: `
 WITH last AS (
   SELECT o.group_id, o.external_id FROM ${schema}.audit_operations AS o
-  WHERE ${ofList('>', "coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')", "coalesce($3::text, '')")}
+  WHERE ${ofList('>', BEGINNING)}
   ORDER BY o.group_id, o.external_id
   OFFSET $4::bigint - 1 LIMIT 1
 ), forgotten AS (
   DELETE FROM ${schema}.audit_operations AS o
-  WHERE ${ofList('>', "coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')", "coalesce($3::text, '')")}
-    AND ${ofList('<=', "coalesce((SELECT group_id FROM last), 'ffffffff-ffff-ffff-ffff-ffffffffffff')", "coalesce((SELECT external_id FROM last), '')")}
+  WHERE ${ofList('>', BEGINNING)} AND ${ofList('<=', END)}
 )
 SELECT group_id, external_id FROM last`,
 })
 
-/** Whether the operation at alias `o` is of the list, and where it stands in its order. */
-function ofList(order: '>' | '<=', groupId: string, externalId: string): string {
-  return `o.run_id = $1::uuid AND (o.group_id, o.external_id) ${order} (${groupId}, ${externalId})`
+/** Where a part begins, and where it ends: with the last of it, or behind any id. */
+const BEGINNING = "coalesce($2::uuid, '00000000-0000-0000-0000-000000000000'), coalesce($3::text, '')"
+const END = `coalesce((SELECT l.group_id FROM last AS l), 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
+    coalesce((SELECT l.external_id FROM last AS l), '')`
+
+/** Whether the operation at alias `o` is of the list, and stands so to a place in its order. */
+function ofList(order: '>' | '<=', place: string): string {
+  return `o.run_id = $1::uuid AND (o.group_id, o.external_id) ${order} (${place})`
 }

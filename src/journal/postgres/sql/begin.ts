@@ -70,8 +70,8 @@ export function beginning(schema: QuotedSchema): string {
  * Creates entries that are claimed at once for their first call (protocol `begin`). Existing ones stay as they are; of
  * two with one id in the batch, the first is created.
  *
- * Parameters, arrays of one length: $1 id, $2 key, $3 reference, $4 input (JSON), $5 fingerprint, $6 group_key (null: none has one),
- * $7 owner, $8 which of the kinds it is, from 1; arrays with one element a kind: $9 namespace, $10 effect,
+ * Parameters, arrays of one length: $1 id, $2 key, $3 reference, $4 input (JSON), $5 fingerprint, $6 group_key (null: none
+ * has one), $7 owner, $8 which of the kinds it is, from 1; arrays with one element a kind: $9 namespace, $10 effect,
  * $11 generation, $12 whether it has a `settled` handler, $13 lease in ms, $14 longest call in ms; and $15 the id of the
  * batch, $16 the shortest lease of them in ms, $17 how long to wait for anybody, as a setting (null: as long as it takes).
  * One row that tells which entries this statement created (`changed`).
