@@ -39,7 +39,7 @@ bare call (queues answer nobody, so they have none). Statements, commits and byt
 per effect; µs are CPU of the client's process and of the database's, per effect.`
 
 const CORRECTNESS = `A thousand keys, each asked for by ten callers at once, in one process and, where a system's callers may be in
-several, in two: more than 1,000 calls are double charges. Answers a second are the median of up to five such bursts. And
+several, in two: more than 1,000 calls are double charges. Answers a second are the median of up to five such bursts (queues: of one). And
 a worker killed by SIGKILL with 64 calls in flight that the service carries out: how many of the 64 are charged a second
 time.`
 
@@ -51,8 +51,8 @@ effect costs is its client's and its database's CPU in the tables. \`npm run ben
 collecting garbage, Node's HTTP client, and then our own: two statements' parameters, canonical JSON, the hashes that
 name an effect, the forms of an entry. The garbage is a part of what the form by hand saves: V8 copies whatever waits
 with an effect under way, its entry, its promises, each time it collects. The rest is the fingerprint of the input, the
-fence and the owner, and in the database the wider row. Its WAL is no more than that of the form by hand: what lasts of a
-row is written once. Arrays come to it in binary, ids of keys that follow each other lie in one page of the index, and the
+fence and the owner, and in the database the wider row. What lasts of a row is written to the WAL once, so that with many
+callers the bytes of an effect are about those of the form by hand. Arrays come to it in binary, ids of keys that follow each other lie in one page of the index, and the
 statements of the happy path see to the rules of a row's state in their own plans, which are made once.
 
 With one caller an effect is its two statements, one after the other: each waits for the disk and for its way through the

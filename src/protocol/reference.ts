@@ -44,8 +44,9 @@ export function referencePrefix(namespace: string, effect: string): string {
  * The id of the entry of (namespace, effect, key), as a UUID of version 8 (RFC 9562, section 5.8: custom): every
  * process knows it without asking, and one index serves look-up and uniqueness.
  *
- * Its first 24 bits are the key's neighbourhood, the other 98 are of SHA-256: no two entries meet by chance, and keys that
- * are used one after the other lie beside each other in the index.
+ * Its first 24 bits are the key's neighbourhood, so that keys that are used one after the other lie beside each other in
+ * the index. The other 98 are of SHA-256: no two entries meet by chance. Somebody who may choose keys would need some 2^49
+ * digests to make two meet, and the second is refused as a reuse of its key unless both have one fingerprint (P7).
  */
 export function entryId(namespace: string, effect: string, key: string): string {
   return uuidOfDigest(neighbourhood(key), digestOf(partsOf(namespace, effect), key, 1))

@@ -1,24 +1,17 @@
 import fc from 'fast-check'
-import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
+import { type MigratedDatabase, migratedDatabase } from '../../../test/support/postgres.js'
 import { bareArray, textArray } from './array-literal.js'
 
 describe('arrays as text', () => {
-  let database: TestDatabase
-  let client: Client
+  let database: MigratedDatabase
   beforeAll(async () => {
-    database = await testDatabase()
-    client = new Client({ connectionString: database.connectionString })
-    await client.connect()
+    database = await migratedDatabase()
   })
-  afterAll(async () => {
-    await client.end()
-    await database.drop()
-  })
+  afterAll(() => database.close())
 
   const readBack = async (literal: string, type: string): Promise<unknown> =>
-    (await client.query(`SELECT to_json($1::${type}[]) AS back`, [literal])).rows[0]?.back
+    (await database.pool.query(`SELECT to_json($1::${type}[]) AS back`, [literal])).rows[0]?.back
 
   test('any text comes to the server as it was given', async () => {
     const text = fc.option(

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
-import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../../test/support/postgres.js'
+import { type MigratedDatabase, migratedDatabase } from '../../../test/support/postgres.js'
 import { binaryArrays } from './binary-arrays.js'
 
 const text = fc.option(
@@ -16,22 +15,16 @@ const json = fc.option(
 const NASTY = ['', 'NULL', '"', '\\', '{}', ',', '\n', 'é', 'a€', '🧾', `x${'ß'.repeat(500)}`, null]
 
 describe('arrays in binary', () => {
-  let database: TestDatabase
-  let client: Client
+  let database: MigratedDatabase
   beforeAll(async () => {
-    database = await testDatabase()
-    client = new Client({ connectionString: database.connectionString })
-    await client.connect()
+    database = await migratedDatabase()
   })
-  afterAll(async () => {
-    await client.end()
-    await database.drop()
-  })
+  afterAll(() => database.close())
 
   /** What a statement has of its arrays, each element as text. */
   async function readBack(arrays: readonly Buffer[], types: readonly string[]): Promise<unknown> {
     const columns = types.map((type, i) => `to_json($${i + 1}::${type}[]::text[]) AS c${i}`)
-    const { rows } = await client.query(`SELECT ${columns.join(', ')}`, [...arrays])
+    const { rows } = await database.pool.query(`SELECT ${columns.join(', ')}`, [...arrays])
     return types.map((_, i) => rows[0][`c${i}`])
   }
 

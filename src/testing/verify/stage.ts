@@ -183,21 +183,21 @@ export class Stage implements Ground {
       if (this.#busy) continue
       const leftMs = atMs - this.clock.monotonicMs()
       if (leftMs <= 0) return
-      const dueInMs = (await this.#dueInMs()) ?? leftMs
+      const dueInMs = this.#dueInMs(await this.entry()) ?? leftMs
       await this.pass(Math.min(leftMs, Math.max(1, dueInMs)))
     }
   }
 
   async #passToNext(): Promise<void> {
+    const entry = await this.entry()
     // Until it has begun, nothing is due but the end of the caller's patience.
-    if ((await this.entry()) === null) return
-    const dueInMs = (await this.#dueInMs()) ?? this.clock.nextInMs()
+    if (entry === null) return
+    const dueInMs = this.#dueInMs(entry) ?? this.clock.nextInMs()
     if (dueInMs !== null) await this.pass(Math.max(1, dueInMs))
   }
 
   /** Until somebody may act on the entry, by the journal's clock; null where nothing is to come. */
-  async #dueInMs(): Promise<number | null> {
-    const entry = await this.entry()
+  #dueInMs(entry: Entry | null): number | null {
     if (this.#givenUp) return this.clock.nextInMs()
     if (entry === null || (entry.dueAtMs === null && entry.leaseUntilMs === null)) return null
     const nowMs = this.clock.wallMs()
